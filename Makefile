@@ -1,0 +1,41 @@
+.DEFAULT_GOAL := help
+.PHONY: help demo render test test-quick test-suites lint lock clean
+
+# Answers to the template's questions, as in ANSWERS="auth_mode=password"; defaults for the rest.
+ANSWERS ?=
+DEST ?= build/service
+PYTHON := .venv/bin/python
+SOURCES := scripts tests template
+
+help: ## What can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Render a service and run it with all it needs, until Ctrl-C [PORT, SEED_PASSWORD, ANSWERS]
+	@scripts/bootstrap && DEMO_PARENT=$$PPID exec $(PYTHON) scripts/demo.py $(ANSWERS)
+
+render: ## Render the working tree [DEST=build/service, ANSWERS]
+	@scripts/bootstrap && exec $(PYTHON) scripts/render.py $(DEST) $(ANSWERS)
+
+test: lint ## Every test: the template's, then the suites of what it renders
+	@$(PYTHON) -m pytest -n 2 -m "not serial"
+	@ANSWERS="$(ANSWERS)" $(PYTHON) -m pytest -m serial
+
+test-quick: lint ## The template's tests without the slow ones
+	@$(PYTHON) -m pytest -n 2 -m "not serial and not slow"
+
+test-suites: ## Only the suites of what it renders [ANSWERS]
+	@scripts/bootstrap && ANSWERS="$(ANSWERS)" exec $(PYTHON) -m pytest tests/test_suites.py
+
+lint: ## ruff on the template and the tests, types of the tests
+	@scripts/bootstrap
+	@$(PYTHON) -m ruff check $(SOURCES)
+	@$(PYTHON) -m ruff format --check $(SOURCES)
+	@$(PYTHON) -m mypy
+
+lock: ## Write requirements.lock from pyproject.toml [UPGRADE=1: newest releases]
+	@scripts/bootstrap && PATH="$$PATH:$(CURDIR)/.uv/bin" exec uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
+		--no-emit-index-url --no-header --group service --group service-dev --group template \
+		$(if $(UPGRADE),--upgrade) --output-file requirements.lock
+
+clean: ## Remove what was rendered, and caches; stop demos first
+	@rm -rf build .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,24 @@
+"""Who acts in this request, for the audit trail."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.api.context.request_context import RequestContext
+from app.api.dependencies.admission import AdmittedDep
+from app.services.audit_trail import Actor
+
+
+async def get_actor(request: Request, admitted: AdmittedDep) -> Actor:
+    """Return the caller as the audit trail names it; without ids on a public route."""
+    context = RequestContext.of(request.scope)
+    return Actor(
+        user_id=admitted.id if admitted else None,
+        assumed_by=admitted.assumed_by if admitted else None,
+        tenant_id=admitted.tenant.id if admitted and admitted.tenant else None,
+        ip_address=context.client_address,
+        request_id=context.request_id,
+    )
+
+
+ActorDep = Annotated[Actor, Depends(get_actor)]

@@ -1,0 +1,34 @@
+"""What the application was built from; `main.create_app` puts it into `app.state`."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.api.context.tenant_strategy import TenantStrategy
+from app.core.db.database import Database
+from app.core.rate_limit.limiter import RateLimiter
+from app.core.security.access_tokens import AccessTokens
+from app.core.security.passwords import Passwords
+from app.core.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """One of each for the whole process."""
+
+    settings: Settings
+    database: Database
+    access_tokens: AccessTokens
+    passwords: Passwords
+    limiter: RateLimiter
+    tenant_strategy: TenantStrategy
+
+
+def get_components(request: Request) -> Components:
+    """Return the components of the application that answers `request`."""
+    components: Components = request.app.state.components
+    return components
+
+
+ComponentsDep = Annotated[Components, Depends(get_components)]

@@ -1,0 +1,117 @@
+"""Who owns the pool and ends transactions."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, Self
+from uuid import UUID
+
+from sqlalchemy import text
+
+from app.core.db.admission import enter_tenant
+from app.core.db.engine import create_pool
+from app.core.db.failures import is_transient
+from app.core.db.sessions import LobbySession, TenantSession
+from app.core.db.unit_of_work import UnitOfWork
+from app.core.errors import AppError, Unavailable
+from app.core.settings import DatabaseSettings
+
+MIN_SERVER_VERSION: Final = 160000
+
+
+class UnsupportedServer(Exception):
+    """The PostgreSQL server is too old for tenant roles."""
+
+
+class Database:
+    """The pool of one process; built by `main`, `worker` and `cli`, and closed by them."""
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self.engine = create_pool(settings)
+        self._prelude = _prelude(settings)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection that is not in use."""
+        await self.engine.dispose()
+
+    async def check_server(self) -> None:
+        """Refuse a server that lacks `GRANT … WITH INHERIT FALSE, SET TRUE`.
+
+        Raises:
+            UnsupportedServer: it is older than PostgreSQL 16.
+        """
+        async with self.engine.connect() as connection:
+            version = int(await connection.scalar(text("SHOW server_version_num")) or 0)
+        if version < MIN_SERVER_VERSION:
+            raise UnsupportedServer(
+                f"PostgreSQL {version // 10000} is too old: tenant roles need version 16 or newer."
+            )
+
+    @asynccontextmanager
+    async def unit(self) -> AsyncIterator[UnitOfWork]:
+        """Yield a transaction that commits on success and rolls back on any exception.
+
+        Raises:
+            Unavailable: the database did not answer, or asked to try again.
+        """
+        unit = UnitOfWork(self.engine, prelude=self._prelude)
+        try:
+            yield unit
+        except AppError as exc:
+            await (unit.commit() if exc.keeps_changes else unit.rollback(cancelled=False))
+            raise
+        except Exception as exc:
+            await unit.rollback(cancelled=False)
+            _raise_if_transient(exc)
+            raise
+        except BaseException:
+            await unit.rollback(cancelled=True)
+            raise
+        await self._commit(unit)
+
+    @asynccontextmanager
+    async def lobby(self) -> AsyncIterator[LobbySession]:
+        """Yield the lobby's session in a transaction of its own, for work outside requests."""
+        async with self.unit() as unit:
+            yield LobbySession(unit)
+
+    @asynccontextmanager
+    async def tenant(self, tenant_id: UUID) -> AsyncIterator[TenantSession]:
+        """Yield a tenant's session in a transaction of its own, for work outside requests.
+
+        Raises:
+            TenantNotFound: there is no such tenant, or it has no schema to enter.
+        """
+        async with self.unit() as unit:
+            await enter_tenant(unit, tenant_id)
+            yield TenantSession(unit)
+
+    async def _commit(self, unit: UnitOfWork) -> None:
+        try:
+            await unit.commit()
+        except Exception as exc:
+            await unit.rollback(cancelled=False)
+            _raise_if_transient(exc)
+            raise
+        except BaseException:
+            await unit.rollback(cancelled=True)
+            raise
+
+
+def _raise_if_transient(exc: Exception) -> None:
+    if is_transient(exc):
+        raise Unavailable from exc
+
+
+def _prelude(settings: DatabaseSettings) -> str:
+    if settings.pooler == "none":
+        return ""
+    return (
+        f"SET LOCAL statement_timeout = {int(settings.statement_timeout.total_seconds() * 1000)};"
+        f"SET LOCAL lock_timeout = {int(settings.lock_timeout.total_seconds() * 1000)};"
+    )

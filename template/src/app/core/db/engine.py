@@ -1,0 +1,72 @@
+"""The connection pool."""
+
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from app.core import about
+from app.core.settings import DatabaseSettings
+
+
+def create_pool(settings: DatabaseSettings) -> AsyncEngine:
+    """Build the application's pool; nothing connects yet.
+
+    Transactions are begun by `UnitOfWork`, in the round trip that admits the caller, so the driver itself runs in
+    autocommit. An empty default path makes a forgotten tenant fail instead of leak.
+    """
+    engine = create_async_engine(
+        _url(settings.url.get_secret_value()),
+        isolation_level="AUTOCOMMIT",
+        pool_size=settings.pool_size,
+        max_overflow=settings.max_overflow,
+        pool_timeout=settings.pool_timeout.total_seconds(),
+        pool_recycle=settings.recycle_after.total_seconds(),
+        pool_use_lifo=True,
+        connect_args=_connect_args(settings),
+    )
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    return engine
+
+
+def create_owner_engine(settings: DatabaseSettings) -> AsyncEngine:
+    """Build an engine for the DDL role; each use opens a connection of its own.
+
+    Raises:
+        ValueError: `DATABASE__OWNER_URL` is not set.
+    """
+    if settings.owner_url is None:
+        raise ValueError("DATABASE__OWNER_URL is not set; only the DDL role may change schemas.")
+    return create_async_engine(
+        _url(settings.owner_url.get_secret_value()),
+        poolclass=NullPool,
+        connect_args={"server_settings": {"application_name": f"{about.SLUG}-owner"}},
+    )
+
+
+def _url(value: str) -> Any:
+    return make_url(value).set(drivername="postgresql+asyncpg")
+
+
+def _connect_args(settings: DatabaseSettings) -> dict[str, Any]:
+    if settings.pooler == "transaction":
+        # The next transaction may run on another backend: no statement can stay prepared, and PgBouncer refuses
+        # start-up parameters. `UnitOfWork` sets the time limits in each transaction instead.
+        return {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
+    return {
+        "server_settings": {
+            "application_name": about.SLUG,
+            "search_path": "",
+            "statement_timeout": str(int(settings.statement_timeout.total_seconds() * 1000)),
+            "lock_timeout": str(int(settings.lock_timeout.total_seconds() * 1000)),
+        }
+    }
+
+
+def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
+    # Costs no round trip: the driver knows when the server has hung up, as it does on a restart.
+    if connection.driver_connection.is_closed():
+        raise InvalidatePoolError

@@ -1,0 +1,52 @@
+"""Which failures of the database are nobody's fault and worth another try."""
+
+from typing import Final
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+_TRANSIENT: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.exceptions.OperatorInterventionError,
+    asyncpg.exceptions.InsufficientResourcesError,
+    asyncpg.exceptions.TransactionRollbackError,
+    asyncpg.exceptions.LockNotAvailableError,
+    asyncpg.exceptions.ReadOnlySQLTransactionError,
+    PoolTimeoutError,
+    ConnectionError,
+)
+
+_LOST_CONNECTION: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.exceptions.AdminShutdownError,
+    asyncpg.exceptions.CrashShutdownError,
+    asyncpg.exceptions.IdleInTransactionSessionTimeoutError,
+    asyncpg.exceptions.IdleSessionTimeoutError,
+    ConnectionError,
+)
+
+
+def driver_error(exc: BaseException) -> BaseException:
+    """Return the driver's own error behind `exc`, or `exc` itself."""
+    if isinstance(exc, DBAPIError) and exc.orig is not None:
+        return exc.orig.__cause__ or exc.orig
+    return exc
+
+
+def is_transient(exc: BaseException) -> bool:
+    """Tell whether the same request may succeed later: a restart, a full pool, a time-out, a deadlock."""
+    return isinstance(driver_error(exc), _TRANSIENT)
+
+
+def is_lost_connection(exc: BaseException) -> bool:
+    """Tell whether the connection was found dead, so that nothing that it was sent took effect."""
+    return isinstance(driver_error(exc), _LOST_CONNECTION)
+
+
+def constraint_of(exc: BaseException) -> str | None:
+    """Return the name of the constraint that was violated, if that is what went wrong."""
+    name: str | None = getattr(driver_error(exc), "constraint_name", None)
+    return name

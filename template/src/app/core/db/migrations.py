@@ -1,0 +1,140 @@
+"""Alembic for the two trees, `public` and `tenant`, each with a branch of the template and one of yours.
+
+Alembic keeps its state in globals: one upgrade at a time in a process, here in a single thread.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.core.db import tenancy
+
+type TreeName = Literal["public", "tenant"]
+
+SCRIPTS: Final = Path(__file__).parents[3] / "alembic"
+BRANCHES: Final = ("lobby", "app")
+
+_ONE_AT_A_TIME: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="alembic")
+
+
+class SchemaOutOfDate(Exception):
+    """The models and the migrations differ; the message lists how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """One of the two sets of migrations and the tables it leads to."""
+
+    name: TreeName
+    metadata: MetaData
+
+    @property
+    def schema(self) -> str | None:
+        """The schema that its tables are qualified with."""
+        return self.metadata.schema
+
+
+type Step = Callable[[Connection, Config], None]
+
+
+async def upgrade(engine: AsyncEngine, tree: Tree, *, schema: str | None = None) -> None:
+    """Bring the lobby, or a tenant's `schema`, to the newest migrations of both branches."""
+    await _run(engine, tree, lambda _connection, config: command.upgrade(config, "heads"), schema)
+
+
+async def downgrade(engine: AsyncEngine, tree: Tree, *, to: str, schema: str | None = None) -> None:
+    """Take the lobby, or a tenant's `schema`, back to revision `to`."""
+    await _run(engine, tree, lambda _connection, config: command.downgrade(config, to), schema)
+
+
+async def is_at_head(engine: AsyncEngine, tree: Tree, *, schema: str | None = None) -> bool:
+    """Tell whether nothing is left to apply."""
+    known = ScriptDirectory.from_config(_config(tree, None))
+
+    def current(connection: Connection) -> set[str]:
+        options = {"version_table_schema": schema or tree.schema}
+        return set(MigrationContext.configure(connection, opts=options).get_current_heads())
+
+    async with engine.connect() as connection:
+        applied = await connection.run_sync(current)
+    return {r.revision for r in known.walk_revisions()} == {
+        r.revision
+        for head in applied
+        for r in known.iterate_revisions(head, "base", inclusive=True)
+    }
+
+
+async def check(engine: AsyncEngine, tree: Tree, *, schema: str | None = None) -> None:
+    """Compare the models with a migrated schema.
+
+    Raises:
+        SchemaOutOfDate: autogenerate would write something.
+    """
+
+    def compare(_connection: Connection, config: Config) -> None:
+        try:
+            command.check(config)
+        except CommandError as exc:
+            raise SchemaOutOfDate(str(exc)) from exc
+
+    await _run(engine, tree, compare, schema)
+
+
+async def revision(engine: AsyncEngine, tree: Tree, message: str, schema: str | None) -> Path:
+    """Write what the models have and the migrations lack as a new migration of your branch."""
+    written: list[Path] = []
+
+    def generate(_connection: Connection, config: Config) -> None:
+        script = command.revision(
+            config,
+            message,
+            autogenerate=True,
+            head="app@head",
+            version_path=str(SCRIPTS / tree.name / "app"),
+        )
+        written.extend(
+            Path(s.path) for s in (script if isinstance(script, list) else [script]) if s
+        )
+
+    await _run(engine, tree, generate, schema)
+    return written[0]
+
+
+async def _run(engine: AsyncEngine, tree: Tree, step: Step, schema: str | None) -> None:
+    def in_thread() -> None:
+        asyncio.run(_in_transaction(engine, tree, step, schema))
+
+    await asyncio.get_running_loop().run_in_executor(_ONE_AT_A_TIME, in_thread)
+
+
+async def _in_transaction(engine: AsyncEngine, tree: Tree, step: Step, schema: str | None) -> None:
+    async with engine.connect() as connection, connection.begin():
+        await connection.execute(text(tenancy.set_path(schema) if schema else tenancy.NO_PATH))
+
+        def run(sync: Connection) -> None:
+            # What `SET LOCAL search_path` says now, not what it was at connect.
+            sync.dialect.default_schema_name = schema
+            step(sync, _config(tree, sync))
+
+        await connection.run_sync(run)
+
+
+def _config(tree: Tree, connection: Connection | None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    config.set_main_option("path_separator", "newline")
+    locations = (str(SCRIPTS / tree.name / branch) for branch in BRANCHES)
+    config.set_main_option("version_locations", "\n".join(locations))
+    config.attributes.update(tree=tree, connection=connection)
+    return config

@@ -1,0 +1,153 @@
+"""One transaction on one pooled connection. Only `core/db` begins, commits and rolls back (ADR 0003)."""
+
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import Any, Final
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+
+from app.core.db import tenancy
+from app.core.db.failures import is_lost_connection
+from app.core.errors import Unavailable
+
+type Effect = Callable[[], Awaitable[object]]
+
+log = structlog.get_logger(__name__)
+
+_ATTEMPTS: Final = 3
+"""Connections that may be found dead at the first statement, when nothing can have been done yet."""
+
+
+class Side(Enum):
+    """Whose rights the transaction has: the application's in the lobby, or the entered tenant's."""
+
+    LOBBY = "lobby"
+    TENANT = "tenant"
+
+
+class UnitOfWork:
+    """The transaction of one request or activity; `Database` ends it.
+
+    It takes a connection with its first statement, so a request that is refused before costs none.
+    """
+
+    def __init__(self, engine: AsyncEngine, *, prelude: str = "") -> None:
+        self._engine = engine
+        self._begin = f"BEGIN;{prelude}"
+        self._connection: AsyncConnection | None = None
+        self._driver: Any = None
+        self._sessions: dict[Side, AsyncSession] = {}
+        self._effects: list[Effect] = []
+        self.side = Side.LOBBY
+
+    async def enter(self, statement: str, *, side: Side) -> None:
+        """Run the statement that admits a caller; it begins the transaction in the same round trip."""
+        if self._driver is None:
+            await self._open(statement)
+        else:
+            await self._driver.execute(statement)
+        self.side = side
+
+    async def driver(self, side: Side) -> Any:
+        """Return the asyncpg connection, in the transaction and with the rights of `side`."""
+        if self._driver is None:
+            await self._open("")
+        if side is not self.side:
+            await self._driver.execute(
+                tenancy.LEAVE_TENANT if side is Side.LOBBY else tenancy.REENTER_TENANT
+            )
+            self.side = side
+        return self._driver
+
+    async def orm(self, side: Side) -> AsyncSession:
+        """Return the ORM session of `side`, on the same connection and transaction."""
+        await self.driver(side)
+        if side not in self._sessions:
+            self._sessions[side] = AsyncSession(
+                bind=self._connection, autoflush=False, expire_on_commit=False
+            )
+        return self._sessions[side]
+
+    def after_commit(self, effect: Effect) -> None:
+        """Run `effect` once the transaction has committed; a rollback drops it.
+
+        What must not be lost is a `WorkflowExecution` instead: a crash drops effects too.
+        """
+        self._effects.append(effect)
+
+    async def commit(self) -> None:
+        """End the transaction and run the effects. For `Database` alone.
+
+        Raises:
+            Unavailable: the server rolled back although it was asked to commit.
+        """
+        if self._driver is not None:
+            for side, session in self._sessions.items():
+                if session.new or session.dirty or session.deleted:
+                    await self.driver(side)
+                    await session.flush()
+            status = await self._driver.execute("COMMIT")
+            if status != "COMMIT":
+                raise Unavailable("The transaction could not be committed.")
+            await self._release()
+        for effect in self._effects:
+            await _run(effect)
+
+    async def rollback(self, *, cancelled: bool) -> None:
+        """End the transaction without a trace. For `Database` alone.
+
+        A cancelled request may have left a query on the wire: its connection is thrown away.
+        """
+        if self._driver is None or self._connection is None:
+            return
+        try:
+            if not cancelled and not self._driver.is_closed():
+                await self._driver.execute("ROLLBACK")
+        except Exception as exc:
+            log.warning("rollback_failed", error=type(exc).__name__)
+        finally:
+            await self._release()
+
+    async def _open(self, statement: str) -> None:
+        for attempt in range(1, _ATTEMPTS + 1):
+            connection = await self._connect()
+            try:
+                raw = await connection.get_raw_connection()
+                self._driver, self._connection = raw.driver_connection, connection
+                await self._driver.execute(f"{self._begin}{statement}")
+            except BaseException as exc:
+                if not is_lost_connection(exc) or attempt == _ATTEMPTS:
+                    raise
+                await self._release()
+            else:
+                return
+
+    async def _connect(self) -> AsyncConnection:
+        try:
+            return await self._engine.connect()
+        except OSError as exc:
+            raise Unavailable from exc
+
+    async def _release(self) -> None:
+        connection, driver = self._connection, self._driver
+        self._connection = self._driver = None
+        if connection is None:
+            return
+        try:
+            for session in self._sessions.values():
+                session.expunge_all()
+                await session.close()
+            if driver.is_closed() or driver.is_in_transaction():
+                driver.terminate()
+                await connection.invalidate()
+        finally:
+            await connection.close()
+
+
+async def _run(effect: Effect) -> None:
+    try:
+        await effect()
+    except Exception:
+        # The change is committed: its answer must not become an error.
+        log.exception("effect_failed")

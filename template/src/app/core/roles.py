@@ -1,0 +1,16 @@
+"""What a member may do in a tenant."""
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """A role in one tenant; each includes what the roles after it may do."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    MEMBER = "member"
+
+    def at_least(self, other: "Role") -> bool:
+        """Tell whether this role may do all that `other` may."""
+        order = tuple(Role)
+        return order.index(self) <= order.index(other)

@@ -1,0 +1,250 @@
+"""Every setting of the service, read once by `main`, `worker` and `cli` and passed on.
+
+Names come from the environment or from `.env`: a section and a field joined by two underscores, such as
+`DATABASE__URL`. Secrets have no default.
+"""
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    EmailStr,
+    Field,
+    IPvAnyNetwork,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.core import about
+
+MIN_SECRET_BYTES = 32
+
+type Environment = Literal["dev", "test", "production"]
+
+
+class SettingsError(Exception):
+    """The environment does not describe a service that can start; the message names each setting and why."""
+
+
+def _postgres_url(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise ValueError("must look like postgresql://user:password@host:5432/database")
+    return value
+
+
+def _redis_url(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith(("redis://", "rediss://")):
+        raise ValueError("must look like redis://:password@host:6379/0")
+    return value
+
+
+def _smtp_url(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith(("smtp://", "smtps://", "smtp+starttls://")):
+        raise ValueError("must look like smtp+starttls://user:password@host:587")
+    return value
+
+
+def _base_url(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("must start with http:// or https://")
+    return value.rstrip("/")
+
+
+PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
+RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
+SmtpUrl = Annotated[SecretStr, AfterValidator(_smtp_url)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+
+
+class Section(BaseModel):
+    """A group of settings that cannot change while the service runs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatabaseSettings(Section):
+    """PostgreSQL: where it is, as whom, and how much of it one process may use."""
+
+    url: PostgresUrl
+    """Login role of the application. It owns nothing (docs/security.md)."""
+    owner_url: PostgresUrl | None = None
+    """DDL role that owns schemas and tables: `migrate`, `worker` and the operator's commands need it."""
+    pool_size: PositiveInt = 5
+    max_overflow: int = Field(default=10, ge=0)
+    pool_timeout: timedelta = timedelta(seconds=5)
+    """How long a request waits for a connection before it is answered with 503."""
+    recycle_after: timedelta = timedelta(minutes=30)
+    """A backend keeps about 0.4 MB per tenant that it touched: connections are replaced at this age."""
+    pooler: Literal["none", "transaction"] = "none"
+    """`transaction` behind PgBouncer's transaction mode: no statement cache, no start-up parameters."""
+    statement_timeout: timedelta = timedelta(seconds=30)
+    lock_timeout: timedelta = timedelta(seconds=5)
+
+
+class RedisSettings(Section):
+    """Redis or Valkey, for rate-limit counters only: nothing there must survive."""
+
+    url: RedisUrl
+    timeout: timedelta = timedelta(milliseconds=250)
+    """How long a request waits for Redis before the in-process fallback decides."""
+
+
+class TemporalSettings(Section):
+    """Temporal, which only the worker talks to."""
+
+    address: str = "127.0.0.1:7233"
+    namespace: str = "default"
+    task_queue: str = about.SLUG
+    poll_interval: timedelta = timedelta(milliseconds=500)
+    """How often the worker looks for requested workflow executions."""
+
+
+class AuthSettings(Section):
+    """Tokens. `keys` holds every key that is still accepted, by its `kid`; `active_kid` signs."""
+
+    keys: dict[str, SecretStr]
+    active_kid: str
+    issuer: str = about.SLUG
+    audience: str = f"{about.SLUG}-api"
+    access_ttl: timedelta = timedelta(minutes=30)
+    refresh_ttl: timedelta = timedelta(days=7)
+    session_ttl: timedelta = timedelta(days=30)
+    """The longest that refreshing can keep one session alive."""
+    assumed_ttl: timedelta = timedelta(minutes=15)
+    invite_ttl: timedelta = timedelta(days=7)
+    verification_ttl: timedelta = timedelta(hours=24)
+    reset_ttl: timedelta = timedelta(hours=1)
+    clock_skew: timedelta = timedelta(seconds=10)
+    password_min_score: int = Field(default=3, ge=0, le=4)
+    """zxcvbn's score that a new password must reach: 0 (guessed at once) to 4."""
+    hashing_memory_kib: int = Field(default=46 * 1024, ge=7 * 1024)
+    """Argon2id with one lane; with one iteration this is OWASP's first choice (Password Storage)."""
+    hashing_iterations: PositiveInt = 1
+    hashing_concurrency: PositiveInt = 1
+    """Argon2 runs at the same time in one process; more of them delay other requests."""
+
+    @model_validator(mode="after")
+    def _usable_keys(self) -> Self:
+        for kid, key in self.keys.items():
+            if len(key.get_secret_value().encode()) < MIN_SECRET_BYTES:
+                raise ValueError(
+                    f"AUTH__KEYS: the key {kid!r} is shorter than {MIN_SECRET_BYTES} bytes, so tokens"
+                    " could be forged by guessing it; make one with"
+                    " `python -c 'import secrets; print(secrets.token_urlsafe(48))'`"
+                )
+        if self.active_kid not in self.keys:
+            raise ValueError(
+                f"AUTH__ACTIVE_KID: there is no key {self.active_kid!r} in AUTH__KEYS, so nothing"
+                " could be signed"
+            )
+        return self
+
+
+class MailSettings(Section):
+    """Outgoing mail."""
+
+    smtp_url: SmtpUrl
+    sender: EmailStr
+    timeout: timedelta = timedelta(seconds=20)
+
+
+class HttpSettings(Section):
+    """What is accepted from, and told to, clients."""
+
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+    """Networks whose `X-Forwarded-For` is believed. Empty: the peer is the client."""
+    cors_origins: tuple[str, ...] = ()
+    max_body_bytes: PositiveInt = 1024 * 1024
+    max_header_bytes: PositiveInt = 32 * 1024
+    drain_timeout: timedelta = timedelta(seconds=25)
+    """How long running requests may take to finish after SIGTERM."""
+
+
+class RateLimitSettings(Section):
+    """Limits in the notation of the `limits` library, several joined by `;`."""
+
+    enabled: bool = True
+    client: str = "20 per 2 second"
+    """Each client address: ten a second, with bursts of twenty."""
+    tenant: str = "100 per 1 second"
+    login_account: str = "5 per 1 minute"
+    login_address: str = "20 per 1 minute"
+    register_address: str = "3 per 1 hour"
+    mail_account: str = "3 per 1 hour"
+    """Verification and reset mails to one account."""
+    token_address: str = "20 per 1 minute"
+    """Attempts at verification, reset and invite tokens."""
+
+
+class TenantSettings(Section):
+    """The life of a tenant."""
+
+    deletion_grace: timedelta = timedelta(days=30)
+    """How long a deleted tenant can be restored."""
+    pending_ttl: timedelta = timedelta(hours=24)
+    """How long a tenant waits for its owner's address to be verified."""
+    workflow_retention: timedelta = timedelta(days=90)
+    """How long finished workflow executions are kept."""
+
+
+class LoggingSettings(Section):
+    """What is written to standard output."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+class DevSettings(Section):
+    """What `app dev` tells the start page. Only read in `dev`."""
+
+    mailbox_url: str | None = None
+    temporal_ui_url: str | None = None
+    seed_password: SecretStr | None = None
+
+
+class Settings(BaseSettings):
+    """The whole configuration."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_nested_delimiter="__", frozen=True, extra="ignore"
+    )
+
+    environment: Environment = "production"
+    public_url: BaseUrl
+    """Where people reach the service; links in mails start with it."""
+    database: DatabaseSettings
+    redis: RedisSettings
+    temporal: TemporalSettings = TemporalSettings()
+    auth: AuthSettings
+    mail: MailSettings
+    http: HttpSettings = HttpSettings()
+    rate_limits: RateLimitSettings = RateLimitSettings()
+    tenants: TenantSettings = TenantSettings()
+    logging: LoggingSettings = LoggingSettings()
+    dev: DevSettings = DevSettings()
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the environment.
+
+    Raises:
+        SettingsError: a setting is missing or wrong; one line for each.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as exc:
+        raise SettingsError("\n".join(_sentence(error) for error in exc.errors())) from None
+
+
+def _sentence(error: Any) -> str:
+    name = "__".join(str(part) for part in error["loc"]).upper()
+    if error["type"] == "missing":
+        return f"{name} is not set; .env.example says what it is for."
+    reason = error["msg"].removeprefix("Value error, ")
+    return reason if reason.startswith("AUTH__") else f"{name}: {reason}."

@@ -1,0 +1,56 @@
+"""Who changed what, written in the transaction that changes it (ADR 0005)."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from app.core.db.sessions import Session
+from app.core.identifiers import uuid7
+from app.repositories.public import audit_logs
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, for whom, and in which request; all `None` for the platform itself."""
+
+    user_id: UUID | None = None
+    assumed_by: UUID | None = None
+    tenant_id: UUID | None = None
+    ip_address: str | None = None
+    request_id: str | None = None
+
+
+class AuditTrail:
+    """Adds rows for one actor. They commit and roll back with the change that they speak of."""
+
+    def __init__(self, session: Session, actor: Actor) -> None:
+        self.session = session
+        self.actor = actor
+
+    async def record(
+        self,
+        action: str,
+        entity_type: str,
+        entity_id: UUID,
+        *,
+        before: BaseModel | None = None,
+        after: BaseModel | None = None,
+        tenant_id: UUID | None = None,
+        user_id: UUID | None = None,
+    ) -> None:
+        """Add a row; `tenant_id` and `user_id` stand in where the actor has none yet."""
+        await audit_logs.record(
+            self.session,
+            uuid7(),
+            action=action,
+            tenant_id=self.actor.tenant_id or tenant_id,
+            user_id=self.actor.user_id or user_id,
+            assumed_by=self.actor.assumed_by,
+            entity_type=entity_type,
+            entity_id=str(entity_id),
+            ip_address=self.actor.ip_address,
+            request_id=self.actor.request_id,
+            before=before.model_dump_json() if before else None,
+            after=after.model_dump_json() if after else None,
+        )

@@ -1,0 +1,140 @@
+"""Which answers the template takes, and what it says to the others."""
+
+import keyword
+import re
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+from copier import run_copy
+from packaging.utils import canonicalize_name
+
+from conftest import Renderer
+from matrix import Answers, choices, combinations, name
+from render import ROOT, parse_answers, questions
+
+
+@pytest.mark.parametrize("answers", combinations(), ids=name)
+def test_every_combination_is_accepted(copie: Any, template: Path, answers: Answers) -> None:
+    result = copie.copy(extra_answers=answers, template_dir=template)
+    assert (result.exit_code, result.exception) == (0, None)
+    assert answers.items() <= result.answers.items()
+
+
+def test_every_question_explains_itself_and_has_a_default() -> None:
+    for name_, question in questions().items():
+        assert question["help"], name_
+        assert question["default"], name_
+        assert question.get("choices") or question["validator"], name_
+
+
+@pytest.mark.parametrize(
+    "project_name", ["Acme", "Café Zoé & Söhne (EU)", "x", "2nd Street", "a" * 60, "Bob's, Ltd."]
+)
+def test_good_name(render: Renderer, project_name: str) -> None:
+    # A slug must start with a letter; this one is found in every name that has one.
+    service = render(project_name=project_name)
+    assert re.search(
+        r'^name = "[a-z][a-z0-9-]*"$', (service / "pyproject.toml").read_text(), re.MULTILINE
+    )
+
+
+REFUSED = [
+    ("project_name", "", "The name is empty"),
+    ("project_name", " Acme", "starts or ends with a space"),
+    ("project_name", 'Acme "Billing"', "Start with a letter or digit"),
+    ("project_name", "Acme\nBilling", "Start with a letter or digit"),
+    ("project_name", "{{ 7 * 7 }}", "Start with a letter or digit"),
+    ("project_name", "a" * 200, "use at most 60"),
+    ("project_slug", "", "The slug is empty"),
+    ("project_slug", "Acme", "Start with a lower-case letter"),
+    ("project_slug", "acme_billing", "Start with a lower-case letter"),
+    ("project_slug", "acme--billing", "Start with a lower-case letter"),
+    ("project_slug", "1acme", "Start with a lower-case letter"),
+    ("project_slug", "-acme", "Start with a lower-case letter"),
+    ("project_slug", "acme-", "Start with a lower-case letter"),
+    ("project_slug", "acme\n", "Start with a lower-case letter"),
+    ("project_slug", "../acme", "Start with a lower-case letter"),
+    ("project_slug", "a" * 200, "use at most 40"),
+    (
+        "project_slug",
+        "class",
+        "class is a Python keyword: choose another name, such as class-service",
+    ),
+    ("project_slug", "json", "json is a module of Python's standard library"),
+    ("project_slug", "alembic", "alembic is a package that the service or its tools install"),
+    ("project_slug", "typing-extensions", "typing-extensions is a package"),
+    ("project_slug", "app", "app is a folder of every service"),
+    ("description", " ", "The description is empty"),
+    ("description", 'The "best" one.', "without double quotes"),
+    ("description", "Two\nlines.", "without double quotes"),
+    ("description", "C:\\temp", "without double quotes"),
+    ("description", "a" * 200, "use at most 76"),
+    ("tenant_strategy", "cookie", "'cookie' is not in ['header'"),
+    ("background_engine", "cron", "'cron' is not in ['temporal'"),
+    ("rate_limit_backend", "disk", "'disk' is not in ['redis'"),
+    ("auth_mode", "", "'' is not in ['password'"),
+]
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "sentence"), REFUSED, ids=[f"{q}={a[:20]!r}" for q, a, _ in REFUSED]
+)
+def test_bad_answer_is_refused_with_a_sentence(
+    question: str, answer: str, sentence: str, template: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        run_copy(str(template), tmp_path / "s", data={question: answer}, defaults=True, quiet=True)
+    assert not (tmp_path / "s").exists()
+
+
+def test_name_without_latin_letters_asks_for_a_slug(template: Path, tmp_path: Path) -> None:
+    answers = {"project_name": "注文"}
+    with pytest.raises(ValueError, match="The slug is empty"):
+        run_copy(str(template), tmp_path / "s", data=answers, defaults=True, quiet=True)
+    answers["project_slug"] = "orders"
+    run_copy(str(template), tmp_path / "s", data=answers, defaults=True, quiet=True)
+
+
+def test_slug_refuses_every_name_that_is_taken() -> None:
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(ROOT), autoescape=True)
+    reserved: Any = environment.get_template("extensions/reserved.jinja").module
+    locked = re.findall(r"^([\w.-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    taken = {
+        "keywords": keyword.kwlist,
+        "standard_library": [n for n in sys.stdlib_module_names if n not in keyword.kwlist],
+        "dependencies": [*locked, *packages_distributions()],
+    }
+    known = {word for names in taken for word in getattr(reserved, names)}
+    missing = {
+        f"{names}: {word}"
+        for names, words in taken.items()
+        for word in map(canonicalize_name, words)
+        if re.fullmatch(r"[a-z](-?[a-z0-9])*", word) and word not in known
+    }
+    assert not missing, "add to extensions/reserved.jinja"
+
+
+def test_answer_on_the_command_line_must_name_a_question() -> None:
+    assert parse_answers(["project_name=a=b"]) == {"project_name": "a=b"}
+    with pytest.raises(ValueError, match="'auth' is no question"):
+        parse_answers(["auth=password"])
+    with pytest.raises(ValueError, match="write question=answer"):
+        parse_answers(["password"])
+
+
+def test_manifest_has_a_line_for_every_answer() -> None:
+    manifest = (ROOT / "extensions/files.jinja").read_text()
+    for question, offered in choices(questions()).items():
+        table = re.search(rf"\[{question}, {{(.*?)}}\]", manifest, re.DOTALL)
+        assert table, question
+        assert re.findall(r'^ *"(\w+)": \[', table[1], re.MULTILINE) == offered
+
+
+def test_manifest_names_files_that_exist() -> None:
+    manifest = (ROOT / "extensions/files.jinja").read_text()
+    for path in re.findall(r'"(/[^"]+)"', manifest):
+        assert (ROOT / "template" / path.strip("/")).exists(), path

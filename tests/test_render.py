@@ -1,0 +1,251 @@
+"""What holds for every render, before any of its code runs."""
+
+import ast
+import configparser
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from conftest import Renderer
+from matrix import Answers, combinations, name
+from render import ROOT
+
+BIN = Path(sys.executable).parent
+
+every = pytest.mark.parametrize("answers", combinations(), ids=name)
+
+
+def run(service: Path, *command: str, **environment: str) -> None:
+    """Fail with the output of a command that does not exit with 0 in `service`."""
+    done = subprocess.run(
+        command,
+        cwd=service,
+        env=os.environ | {"PYTHONPATH": "src"} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{' '.join(command[1:])}\n{done.stdout[-8000:]}"
+
+
+def texts(service: Path) -> Iterator[tuple[Path, str]]:
+    """Every file with its content; binary files are none of the template's."""
+    for path in sorted(service.rglob("*")):
+        if path.is_file():
+            yield path.relative_to(service), path.read_text(encoding="utf-8")
+
+
+@every
+def test_files_are_whole(render: Renderer, answers: Answers) -> None:
+    service = render(**answers)
+    for path, text in texts(service):
+        braces = re.search(r"(?<!\$)\{\{[ -].*?\}\}|\{%|\{#", text)
+        assert not braces, f"{path}: {braces}"
+        assert path.suffix != ".jinja", path
+        assert text or path.name == "__init__.py", f"{path} is empty"
+        assert not text or re.search(r"[^\n]\n\Z", text), f"{path} must end with one newline"
+        assert "\r" not in text, path
+        assert not re.search(r"[ \t]+$", text, re.MULTILINE), f"{path} has trailing spaces"
+    for folder in service.rglob("*/"):
+        assert any(folder.iterdir()), f"{folder} is empty"
+
+
+@every
+def test_data_files_parse(render: Renderer, answers: Answers) -> None:
+    for path, text in texts(render(**answers)):
+        if path.suffix == ".toml":
+            tomllib.loads(text)
+        elif path.suffix in {".yml", ".yaml"}:
+            list(yaml.safe_load_all(text))
+        elif path.suffix == ".json":
+            json.loads(text)
+        elif path.suffix == ".ini" or path.name == ".importlinter":
+            configparser.ConfigParser(interpolation=None).read_string(text)
+
+
+@every
+def test_links_are_alive(render: Renderer, answers: Answers) -> None:
+    service = render(**answers)
+    dead = [
+        f"{path}: {target}"
+        for path, text in texts(service)
+        if path.suffix == ".md"
+        for target in re.findall(r"\]\(([^)\s]+)\)", _without_code(text))
+        if not re.match(r"[a-z]+:", target) and not _exists(service / path, target)
+    ]
+    assert not dead
+
+
+def _without_code(markdown: str) -> str:
+    return re.sub(r"```.*?```|`[^`\n]*`", "", markdown, flags=re.DOTALL)
+
+
+def _exists(page: Path, target: str) -> bool:
+    file, _, anchor = target.partition("#")
+    found = page.parent / file if file else page
+    return found.exists() and (not anchor or anchor in _anchors(found.read_text()))
+
+
+def _anchors(markdown: str) -> set[str]:
+    # GitHub's rule: lower case, punctuation dropped, spaces to hyphens.
+    headings = re.findall(r"^#+ +(.+?) *$", markdown, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@every
+def test_style_format_and_layers(render: Renderer, answers: Answers) -> None:
+    service = render(**answers)
+    run(service, str(BIN / "ruff"), "check", "--no-cache")
+    run(service, str(BIN / "ruff"), "format", "--check", "--no-cache")
+    run(service, str(BIN / "lint-imports"), "--no-cache")
+
+
+@every
+def test_types(render: Renderer, answers: Answers, worker_id: str) -> None:
+    # One cache for all renders, but one process at a time may write to it.
+    cache = ROOT / ".mypy_cache" / f"render-{worker_id}"
+    run(render(**answers), sys.executable, "-m", "mypy", f"--cache-dir={cache}")
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"project_name": "Bob's, Café & Söhne (EU) - Nr. 2", "project_slug": "bobs"},
+        {"project_name": "n" * 60, "project_slug": "s" * 40, "description": "d" * 76},
+        {"description": "Bills 'tenants', 100 % of them: $5 each #1 — <ok> [x](y) & more."},
+    ],
+    ids=["punctuation", "longest", "description"],
+)
+def test_free_text_leaves_files_clean(render: Renderer, answers: Answers) -> None:
+    service = render(**answers)
+    run(service, str(BIN / "ruff"), "check", "--no-cache")
+    run(service, str(BIN / "ruff"), "format", "--check", "--no-cache")
+    project = tomllib.loads((service / "pyproject.toml").read_text())["project"]
+    assert answers.get("description", project["description"]) == project["description"]
+    assert answers.get("project_slug", project["name"]) == project["name"]
+
+
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ABSENT:
+            raise ModuleNotFoundError(f"{name} is a development dependency", name=name)
+
+sys.meta_path.insert(0, Absent())
+import app
+
+for module in pkgutil.walk_packages(app.__path__, "app."):
+    if module.name != "app.__main__" and not module.name.startswith("app.dev."):
+        importlib.import_module(module.name)
+"""
+
+
+@every
+def test_imports_with_an_empty_environment_and_without_development_dependencies(
+    render: Renderer, answers: Answers, tmp_path: Path
+) -> None:
+    service = render(**answers)
+    development = _declared(service)[1]
+    absent = {m for m, found in _distributions().items() if found and found <= development}
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL.replace("ABSENT", repr(absent))],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(service / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+# Declared, but imported by nothing of the render's own.
+USED_WITHOUT_IMPORT = {
+    "httptools": "uvicorn parses HTTP with it where it is installed",
+    "uvloop": "uvicorn's event loop where it is installed",
+    "import-linter": "the command lint-imports",
+    "mypy": "a command",
+    "pytest-cov": "a plugin of pytest",
+    "pytest-xdist": "a plugin of pytest",
+    "ruff": "a command",
+    "types-zxcvbn": "types for mypy",
+}
+
+
+@every
+def test_imports_are_the_declared_dependencies(render: Renderer, answers: Answers) -> None:
+    service = render(**answers)
+    production, development = _declared(service)
+    in_service = _imported(service, "src", but="src/app/dev")
+    in_development = _imported(service, "src/app/dev") | _imported(service, "tests")
+    assert in_service <= production, "imported by the service, declared nowhere or in `dev` only"
+    assert in_development <= production | development, "imported in development, declared nowhere"
+    assert production - in_service <= USED_WITHOUT_IMPORT.keys(), "declared, but not imported"
+    unused = development - in_development
+    assert unused <= USED_WITHOUT_IMPORT.keys(), "declared in `dev`, but not imported"
+
+
+def test_renders_declare_what_the_lock_was_made_for(render: Renderer) -> None:
+    declared = [_requirements(render(**answers)) for answers in combinations()]
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    assert set(groups["service"]) == {line for production, _ in declared for line in production}
+    assert set(groups["service-dev"]) == {
+        line for _, development in declared for line in development
+    }
+
+
+def _requirements(service: Path) -> tuple[list[str], list[str]]:
+    pyproject = tomllib.loads((service / "pyproject.toml").read_text())
+    return pyproject["project"]["dependencies"], pyproject["dependency-groups"]["dev"]
+
+
+def _declared(service: Path) -> tuple[set[str], set[str]]:
+    production, development = (
+        {canonicalize_name(Requirement(line).name) for line in lines}
+        for lines in _requirements(service)
+    )
+    return set(production), set(development)
+
+
+def _distributions() -> dict[str, set[str]]:
+    return {
+        module: {canonicalize_name(d) for d in found}
+        for module, found in packages_distributions().items()
+    }
+
+
+def _imported(service: Path, folder: str, but: str = "-") -> set[str]:
+    """The distributions that the files of `folder` import, by name."""
+    modules = {
+        module.split(".")[0]
+        for path in sorted((service / folder).rglob("*.py"))
+        if not path.is_relative_to(service / but)
+        for node in ast.walk(ast.parse(path.read_text()))
+        for module in _modules(node)
+    }
+    installed = _distributions()
+    own = {"app", *(path.stem for path in (service / "tests").rglob("*.py")), "tests"}
+    foreign = modules - sys.stdlib_module_names - own
+    assert foreign <= installed.keys(), f"not installed: {foreign - installed.keys()}"
+    return {next(iter(sorted(installed[module]))) for module in foreign}
+
+
+def _modules(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+        return [node.module]
+    return []

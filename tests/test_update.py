@@ -1,0 +1,129 @@
+"""`copier update`, from each of the last releases and from a made-up one, to the working tree."""
+
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from copier import run_copy, run_update
+
+from conftest import commit, files, git
+from releases import releases
+from render import ROOT, TEMPLATE, snapshot
+
+EARLIER = "v0.0.1"
+NEXT = "v9999.0.0"
+
+every_release = pytest.mark.parametrize("tag", [EARLIER, *list(releases())[-2:]])
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone with the releases tagged, the made-up one, and the working tree as the next one."""
+    clone = tmp_path_factory.mktemp("repository") / "lobby-saas"
+    git(ROOT, "clone", "--quiet", "--no-local", str(ROOT), str(clone))
+    for tag in git(clone, "tag").split():
+        git(clone, "tag", "--delete", tag)
+    for tag, released in releases().items():
+        git(clone, "tag", tag, released)
+    _lay_out(clone)
+    _make_earlier(clone / "template")
+    commit(clone)
+    git(clone, "tag", EARLIER)
+    _lay_out(clone)
+    commit(clone)
+    git(clone, "tag", NEXT)
+    return clone
+
+
+def _lay_out(clone: Path) -> None:
+    for path in clone.iterdir():
+        if path.name != ".git":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    snapshot(clone, *TEMPLATE)
+
+
+def _make_earlier(template: Path) -> None:
+    """What the made-up release had otherwise: a line, a bound, a file more, a file less."""
+    _replace(template / "Makefile", "What can be made", "List the targets")
+    _replace(template / "pyproject.toml.jinja", '"httptools>=0.7"', '"httptools>=0.6"')
+    (template / "docs").mkdir(exist_ok=True)
+    (template / "docs/retired.md").write_text("# Retired\n")
+    (template / ".dockerignore").unlink()
+
+
+def _replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text, f"{path.name} has no {old!r}"
+    path.write_text(text.replace(old, new))
+
+
+def generate(repository: Path, service: Path, ref: str) -> Path:
+    """A committed service of one release, in a folder of a name that both renders share."""
+    run_copy(str(repository), service, vcs_ref=ref, defaults=True, quiet=True)
+    git(service, "init", "--quiet")
+    commit(service)
+    return service
+
+
+@every_release
+def test_untouched_service_becomes_the_fresh_render(
+    repository: Path, tmp_path: Path, tag: str
+) -> None:
+    service = generate(repository, tmp_path / "old/acme", tag)
+    fresh = generate(repository, tmp_path / "new/acme", NEXT)
+    before = files(service)
+    run_update(service, vcs_ref=NEXT, defaults=True, overwrite=True, quiet=True)
+    updated, expected = files(service), files(fresh)
+    assert updated.pop("CHANGELOG.md") == before["CHANGELOG.md"]  # the user's since it was written
+    expected.pop("CHANGELOG.md")
+    assert updated == expected
+
+
+@every_release
+def test_what_the_user_did_survives_an_update_by_command_without_trust(
+    repository: Path, tmp_path: Path, tag: str
+) -> None:
+    service = generate(repository, tmp_path / "acme", tag)
+    (service / ".env").write_text("AUTH__KEYS=secret\n")
+    (service / "src/app/api/v1/invoices.py").write_text('"""Invoices."""\n')
+    (service / "CHANGELOG.md").write_text("# Ours\n")
+    (service / ".pre-commit-config.yaml").unlink()
+    _replace(service / "pyproject.toml", '    "zxcvbn', '    "stripe>=11",\n    "zxcvbn')
+    _replace(service / "README.md", "# acme\n", "# acme\n\nRun by the billing team.\n")
+    commit(service)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "copier", "update", "--defaults", f"--vcs-ref={NEXT}"],
+        cwd=service,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "make test" in done.stderr
+    # Copier exits with 0 when it leaves conflicts.
+    assert git(service, "diff", "--name-only", "--diff-filter=U") == ""
+    git(service, "diff", "--check")
+    assert (service / ".env").read_text() == "AUTH__KEYS=secret\n"
+    assert (service / "src/app/api/v1/invoices.py").exists()
+    assert (service / "CHANGELOG.md").read_text() == "# Ours\n"
+    assert not (service / ".pre-commit-config.yaml").exists()
+    assert "Run by the billing team." in (service / "README.md").read_text()
+    pyproject = tomllib.loads((service / "pyproject.toml").read_text())
+    assert "stripe>=11" in pyproject["project"]["dependencies"]
+    assert f"_commit: {NEXT}" in (service / ".copier-answers.yml").read_text()
+
+
+def test_update_brings_what_is_new_and_takes_what_is_gone(repository: Path, tmp_path: Path) -> None:
+    service = generate(repository, tmp_path / "acme", EARLIER)
+    assert (service / "docs/retired.md").exists()
+    assert not (service / ".dockerignore").exists()
+    run_update(service, vcs_ref=NEXT, defaults=True, overwrite=True, quiet=True)
+    assert not (service / "docs/retired.md").exists()
+    assert (service / ".dockerignore").exists()
+    assert '"httptools>=0.7"' in (service / "pyproject.toml").read_text()
+    assert "What can be made" in (service / "Makefile").read_text()
