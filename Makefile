@@ -2,6 +2,7 @@
 .PHONY: help demo render test test-quick test-suites lint lock clean
 
 # Answers to the template's questions, as in ANSWERS="auth_mode=password"; defaults for the rest.
+# make exports it, as it does all that is set on its command line.
 ANSWERS ?=
 DEST ?= build/service
 PYTHON := .venv/bin/python
@@ -18,13 +19,13 @@ render: ## Render the working tree [DEST=build/service, ANSWERS]
 
 test: lint ## Every test: the template's, then the suites of what it renders
 	@$(PYTHON) -m pytest -n 2 -m "not serial"
-	@ANSWERS="$(ANSWERS)" $(PYTHON) -m pytest -m serial
+	@$(PYTHON) -m pytest -m serial
 
 test-quick: lint ## The template's tests without the slow ones
 	@$(PYTHON) -m pytest -n 2 -m "not serial and not slow"
 
 test-suites: ## Only the suites of what it renders [ANSWERS]
-	@scripts/bootstrap && ANSWERS="$(ANSWERS)" exec $(PYTHON) -m pytest tests/test_suites.py
+	@scripts/bootstrap && exec $(PYTHON) -m pytest tests/test_suites.py
 
 lint: ## ruff on the template and the tests, types of the tests
 	@scripts/bootstrap

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from matrix import Answers, combinations, command, name
 pytestmark = pytest.mark.serial
 
 COMBINATIONS = combinations()
+PATIENCE_SECONDS = 600
 
 
 @pytest.mark.parametrize("answers", COMBINATIONS, ids=name)
@@ -43,12 +45,15 @@ def test_suite(
         stderr=subprocess.STDOUT,
         text=True,
     )
+    deadline = threading.Timer(PATIENCE_SECONDS, suite.kill)
+    deadline.start()
     output = []
     with suite, capsys.disabled():
         for line in suite.stdout or []:
             output.append(line.rstrip())
             if re.search(r"\[ *\d+%\]$|\d+ passed|\d+ failed", output[-1]):
                 print(f"\n{place}: {output[-1]}", end="", flush=True)
+    deadline.cancel()
     failed = f"{place}\n{'\n'.join(output[-300:])}\nRepeat it with\n    {command(answers)}"
     assert suite.returncode == 0, failed
     # Nothing skipped, deselected or expected to fail.

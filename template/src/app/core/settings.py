@@ -7,11 +7,11 @@ Names come from the environment or from `.env`: a section and a field joined by 
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
+from limits import parse_many
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
-    EmailStr,
     Field,
     IPvAnyNetwork,
     PositiveInt,
@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core import about
+from app.core.emails import Email
 
 MIN_SECRET_BYTES = 32
 
@@ -56,10 +57,19 @@ def _base_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _limits(value: str) -> str:
+    try:
+        parse_many(value)
+    except ValueError:
+        raise ValueError("must look like `5 per 1 minute`, several joined by `;`") from None
+    return value
+
+
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
 SmtpUrl = Annotated[SecretStr, AfterValidator(_smtp_url)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
+Limits = Annotated[str, AfterValidator(_limits)]
 
 
 class Section(BaseModel):
@@ -150,7 +160,7 @@ class MailSettings(Section):
     """Outgoing mail."""
 
     smtp_url: SmtpUrl
-    sender: EmailStr
+    sender: Email
     timeout: timedelta = timedelta(seconds=20)
 
 
@@ -170,15 +180,15 @@ class RateLimitSettings(Section):
     """Limits in the notation of the `limits` library, several joined by `;`."""
 
     enabled: bool = True
-    client: str = "20 per 2 second"
+    client: Limits = "20 per 2 second"
     """Each client address: ten a second, with bursts of twenty."""
-    tenant: str = "100 per 1 second"
-    login_account: str = "5 per 1 minute"
-    login_address: str = "20 per 1 minute"
-    register_address: str = "3 per 1 hour"
-    mail_account: str = "3 per 1 hour"
+    tenant: Limits = "100 per 1 second"
+    login_account: Limits = "5 per 1 minute"
+    login_address: Limits = "20 per 1 minute"
+    register_address: Limits = "3 per 1 hour"
+    mail_account: Limits = "3 per 1 hour"
     """Verification and reset mails to one account."""
-    token_address: str = "20 per 1 minute"
+    token_address: Limits = "20 per 1 minute"  # noqa: S105  a limit, no token
     """Attempts at verification, reset and invite tokens."""
 
 
@@ -198,6 +208,8 @@ class LoggingSettings(Section):
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "console"] = "json"
+    colors: bool | None = None
+    """Of `console`; `None` means when standard output is a terminal."""
 
 
 class DevSettings(Section):
@@ -239,12 +251,25 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as exc:
-        raise SettingsError("\n".join(_sentence(error) for error in exc.errors())) from None
+        errors = exc.errors(include_input=False)
+        raise SettingsError("\n".join(line for e in errors for line in _sentences(e))) from None
 
 
-def _sentence(error: Any) -> str:
+def _sentences(error: Any) -> list[str]:
     name = "__".join(str(part) for part in error["loc"]).upper()
     if error["type"] == "missing":
-        return f"{name} is not set; .env.example says what it is for."
+        return [
+            f"{missing} is not set; .env.example says what it is for."
+            for missing in _within(error["loc"])
+        ]
     reason = error["msg"].removeprefix("Value error, ")
-    return reason if reason.startswith("AUTH__") else f"{name}: {reason}."
+    return [reason if reason.startswith("AUTH__") else f"{name}: {reason}."]
+
+
+def _within(location: tuple[str, ...]) -> list[str]:
+    # A section that is missing altogether is missing its required fields.
+    section = Settings.model_fields[location[0]].annotation
+    if len(location) > 1 or not (isinstance(section, type) and issubclass(section, Section)):
+        return ["__".join(location).upper()]
+    required = [name for name, field in section.model_fields.items() if field.is_required()]
+    return [f"{location[0]}__{name}".upper() for name in required]

@@ -12,9 +12,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
-    PlainValidator,
     StringConstraints,
-    WithJsonSchema,
 )
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,8 +34,12 @@ def _storable(value: str) -> str:
 Text = Annotated[str, AfterValidator(_storable)]
 """Text that PostgreSQL can store."""
 
-Name = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Description = Annotated[Text, StringConstraints(max_length=10_000)]
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_storable),
+]
+Description = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_storable)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +56,14 @@ class Position:
         return base64.urlsafe_b64encode(raw).decode()
 
     @classmethod
-    def decode(cls, cursor: object) -> Self:
+    def decode(cls, cursor: str) -> Self:
         """Read a cursor.
 
         Raises:
             ValueError: this service did not write it.
         """
         try:
-            raw = base64.b64decode(str(cursor), altchars=b"-_", validate=True)
+            raw = base64.b64decode(cursor, altchars=b"-_", validate=True)
             if len(raw) != _CURSOR_BYTES:
                 raise ValueError("wrong length")
             microseconds = int.from_bytes(raw[:8], signed=True)
@@ -73,9 +75,13 @@ class Position:
 NEWEST: Final = Position(datetime(9999, 12, 31, tzinfo=UTC), UUID(int=2**128 - 1))
 """Before the first row."""
 
-Cursor = Annotated[
-    Position, PlainValidator(Position.decode), WithJsonSchema({"type": "string", "maxLength": 32})
-]
+
+def _readable(cursor: str) -> str:
+    Position.decode(cursor)
+    return cursor
+
+
+Cursor = Annotated[str, StringConstraints(max_length=32), AfterValidator(_readable)]
 
 
 class Page[T](BaseModel):

@@ -12,6 +12,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from app.api.context.request_context import RequestContext
 from app.api.context.tenant_header import describes_tenant
 from app.api.dependencies.components import Components, ComponentsDep
 from app.api.dependencies.requirements import Requirement, requirement_of, requires
@@ -25,7 +26,6 @@ from app.core.db.admission import (
 from app.core.db.unit_of_work import UnitOfWork
 from app.core.errors import (
     AssumedIdentityForbidden,
-    RateLimited,
     RoleRequired,
     TenantMismatch,
     TenantRequired,
@@ -94,7 +94,7 @@ AdmittedDep = Annotated[Admitted | None, Depends(admit)]
 
 
 async def _admit_to_lobby(
-    _request: Request,
+    request: Request,
     _components: Components,
     unit: UnitOfWork,
     claims: AccessClaims,
@@ -104,6 +104,7 @@ async def _admit_to_lobby(
         unit,
         UserAdmission(_caller(claims), superuser=required.superuser, verified=required.verified),
     )
+    RequestContext.of(request.scope).admit(claims.user_id, actor_id=claims.actor_id)
     return Admitted(claims.user_id, claims.session_id, claims.actor_id, claims.tenant_id, None)
 
 
@@ -131,15 +132,12 @@ async def _admit_to_tenant(
             enters=required.enters,
         ),
     )
-    await _count(components, claims.tenant_id)
+    RequestContext.of(request.scope).admit(
+        claims.user_id, tenant_slug=claims.tenant_slug, actor_id=claims.actor_id
+    )
+    components.limiter.enforce_later("tenant", str(claims.tenant_id))
     tenant = AdmittedTenant(claims.tenant_id, claims.tenant_slug, role, required.enters)
     return Admitted(claims.user_id, claims.session_id, claims.actor_id, tenant.id, tenant)
-
-
-async def _count(components: Components, tenant_id: UUID) -> None:
-    decision = await components.limiter.hit("tenant", str(tenant_id))
-    if not decision.allowed:
-        raise RateLimited(retry_after_seconds=decision.reset_seconds)
 
 
 def _caller(claims: AccessClaims) -> Caller:

@@ -5,10 +5,12 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from app.api.context.tenant_strategy import TenantStrategy
+from app.api.context.tenant_header import TenantStrategy
 from app.core.db.database import Database
+from app.core.metrics import Metrics
 from app.core.rate_limit.limiter import RateLimiter
 from app.core.security.access_tokens import AccessTokens
+from app.core.security.opaque_tokens import DerivedTokens
 from app.core.security.passwords import Passwords
 from app.core.settings import Settings
 
@@ -21,7 +23,9 @@ class Components:
     database: Database
     access_tokens: AccessTokens
     passwords: Passwords
+    derived_tokens: DerivedTokens
     limiter: RateLimiter
+    metrics: Metrics
     tenant_strategy: TenantStrategy
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
-from app.schemas.base import NEWEST, Cursor, PageRequest
+from app.schemas.base import NEWEST, Cursor, PageRequest, Position
 
 
 async def get_page_request(
@@ -14,7 +14,7 @@ async def get_page_request(
     ] = None,
 ) -> PageRequest:
     """Return the page that the client asks for."""
-    return PageRequest(limit, cursor or NEWEST)
+    return PageRequest(limit, NEWEST if cursor is None else Position.decode(cursor))
 
 
 PageRequestDep = Annotated[PageRequest, Depends(get_page_request)]

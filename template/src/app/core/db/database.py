@@ -6,12 +6,13 @@ from typing import Final, Self
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.pool import QueuePool
 
 from app.core.db.admission import enter_tenant
-from app.core.db.engine import create_pool
+from app.core.db.engine import create_pool, observe_statements
 from app.core.db.failures import is_transient
 from app.core.db.sessions import LobbySession, TenantSession
-from app.core.db.unit_of_work import UnitOfWork
+from app.core.db.unit_of_work import ObserveQuery, UnitOfWork
 from app.core.errors import AppError, Unavailable
 from app.core.settings import DatabaseSettings
 
@@ -25,9 +26,12 @@ class UnsupportedServer(Exception):
 class Database:
     """The pool of one process; built by `main`, `worker` and `cli`, and closed by them."""
 
-    def __init__(self, settings: DatabaseSettings) -> None:
+    def __init__(self, settings: DatabaseSettings, *, observe: ObserveQuery | None = None) -> None:
         self.engine = create_pool(settings)
         self._prelude = _prelude(settings)
+        self._observe = observe
+        if observe is not None:
+            observe_statements(self.engine, observe)
 
     async def __aenter__(self) -> Self:
         return self
@@ -38,6 +42,14 @@ class Database:
     async def close(self) -> None:
         """Close every connection that is not in use."""
         await self.engine.dispose()
+
+    @property
+    def pool(self) -> QueuePool:
+        """The connections, for metrics."""
+        pool = self.engine.pool
+        if not isinstance(pool, QueuePool):
+            raise TypeError("the application's engine has a queue pool")
+        return pool
 
     async def check_server(self) -> None:
         """Refuse a server that lacks `GRANT … WITH INHERIT FALSE, SET TRUE`.
@@ -59,7 +71,7 @@ class Database:
         Raises:
             Unavailable: the database did not answer, or asked to try again.
         """
-        unit = UnitOfWork(self.engine, prelude=self._prelude)
+        unit = UnitOfWork(self.engine, prelude=self._prelude, observe=self._observe)
         try:
             yield unit
         except AppError as exc:

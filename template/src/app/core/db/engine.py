@@ -1,5 +1,7 @@
 """The connection pool."""
 
+from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 from sqlalchemy import event
@@ -45,6 +47,19 @@ def create_owner_engine(settings: DatabaseSettings) -> AsyncEngine:
         poolclass=NullPool,
         connect_args={"server_settings": {"application_name": f"{about.SLUG}-owner"}},
     )
+
+
+def observe_statements(engine: AsyncEngine, observe: Callable[[float], None]) -> None:
+    """Report the seconds of each statement that the ORM sends."""
+
+    def before(_c: Any, _cu: Any, _s: Any, _p: Any, context: Any, _m: Any) -> None:
+        context.started = perf_counter()
+
+    def after(_c: Any, _cu: Any, _s: Any, _p: Any, context: Any, _m: Any) -> None:
+        observe(perf_counter() - context.started)
+
+    event.listen(engine.sync_engine, "before_cursor_execute", before)
+    event.listen(engine.sync_engine, "after_cursor_execute", after)
 
 
 def _url(value: str) -> Any:

@@ -21,6 +21,8 @@ _TRANSIENT: Final = (
 _LOST_CONNECTION: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    # The server's farewell has arrived, the end of its stream has not.
+    asyncpg.InternalClientError,
     asyncpg.exceptions.AdminShutdownError,
     asyncpg.exceptions.CrashShutdownError,
     asyncpg.exceptions.IdleInTransactionSessionTimeoutError,

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
-from sqlalchemy import Delete, Result, Select, Update
+from sqlalchemy import Executable, Result, Select
 from sqlmodel import SQLModel
 
 from app.core.db.query import Query
@@ -21,25 +21,24 @@ class Session:
 
     async def rows[T](self, query: Query[T], **values: Any) -> list[T]:
         """Return every row of `query`."""
-        driver = await self.unit.driver(self.side)
-        return query.read(await driver.fetch(query.sql, *query.arguments(values)))
+        return query.read(await self.unit.fetch(self.side, query.sql, query.arguments(values)))
 
     async def row[T](self, query: Query[T], **values: Any) -> T | None:
         """Return the first row of `query`, or `None`."""
         found = await self.rows(query, **values)
         return found[0] if found else None
 
-    async def execute(self, statement: Select[Any] | Update | Delete) -> Result[Any]:
+    async def execute(self, statement: Executable) -> Result[Any]:
         """Run a statement that is built per call, for filters that vary, and for bulk changes."""
         orm = await self.unit.orm(self.side)
         return await orm.execute(statement)
 
-    async def scalar[T](self, statement: Select[tuple[T]]) -> T | None:
+    async def scalar[T](self, statement: Select[T]) -> T | None:
         """Return the first column of the first row, or `None`."""
         orm = await self.unit.orm(self.side)
         return await orm.scalar(statement)
 
-    async def scalars[T](self, statement: Select[tuple[T]]) -> list[T]:
+    async def scalars[T](self, statement: Select[T]) -> list[T]:
         """Return the first column of every row."""
         orm = await self.unit.orm(self.side)
         return list(await orm.scalars(statement))

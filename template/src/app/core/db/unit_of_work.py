@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from enum import Enum
+from time import perf_counter
 from typing import Any, Final
 
 import structlog
@@ -12,6 +13,8 @@ from app.core.db.failures import is_lost_connection
 from app.core.errors import Unavailable
 
 type Effect = Callable[[], Awaitable[object]]
+type ObserveQuery = Callable[[float], None]
+"""Told of each round trip, in seconds."""
 
 log = structlog.get_logger(__name__)
 
@@ -32,8 +35,11 @@ class UnitOfWork:
     It takes a connection with its first statement, so a request that is refused before costs none.
     """
 
-    def __init__(self, engine: AsyncEngine, *, prelude: str = "") -> None:
+    def __init__(
+        self, engine: AsyncEngine, *, prelude: str = "", observe: ObserveQuery | None = None
+    ) -> None:
         self._engine = engine
+        self._observe = observe
         self._begin = f"BEGIN;{prelude}"
         self._connection: AsyncConnection | None = None
         self._driver: Any = None
@@ -46,26 +52,27 @@ class UnitOfWork:
         if self._driver is None:
             await self._open(statement)
         else:
-            await self._driver.execute(statement)
+            await self._send(statement)
         self.side = side
 
-    async def driver(self, side: Side) -> Any:
-        """Return the asyncpg connection, in the transaction and with the rights of `side`."""
-        if self._driver is None:
-            await self._open("")
-        if side is not self.side:
-            await self._driver.execute(
-                tenancy.LEAVE_TENANT if side is Side.LOBBY else tenancy.REENTER_TENANT
-            )
-            self.side = side
-        return self._driver
+    async def fetch(self, side: Side, sql: str, arguments: list[Any]) -> list[Any]:
+        """Run one statement at the speed of the driver, with the rights of `side`."""
+        await self._take(side)
+        started = perf_counter()
+        records: list[Any] = await self._driver.fetch(sql, *arguments)
+        self._observed(started)
+        return records
 
     async def orm(self, side: Side) -> AsyncSession:
         """Return the ORM session of `side`, on the same connection and transaction."""
-        await self.driver(side)
+        await self._take(side)
         if side not in self._sessions:
             self._sessions[side] = AsyncSession(
-                bind=self._connection, autoflush=False, expire_on_commit=False
+                bind=self._connection,
+                autoflush=False,
+                expire_on_commit=False,
+                # The unit owns the transaction: a session made inside a savepoint adds none.
+                join_transaction_mode="rollback_only",
             )
         return self._sessions[side]
 
@@ -85,9 +92,9 @@ class UnitOfWork:
         if self._driver is not None:
             for side, session in self._sessions.items():
                 if session.new or session.dirty or session.deleted:
-                    await self.driver(side)
+                    await self._take(side)
                     await session.flush()
-            status = await self._driver.execute("COMMIT")
+            status = await self._send("COMMIT")
             if status != "COMMIT":
                 raise Unavailable("The transaction could not be committed.")
             await self._release()
@@ -103,11 +110,28 @@ class UnitOfWork:
             return
         try:
             if not cancelled and not self._driver.is_closed():
-                await self._driver.execute("ROLLBACK")
+                await self._send("ROLLBACK")
         except Exception as exc:
             log.warning("rollback_failed", error=type(exc).__name__)
         finally:
             await self._release()
+
+    async def _take(self, side: Side) -> None:
+        if self._driver is None:
+            await self._open("")
+        if side is not self.side:
+            await self._send(tenancy.LEAVE_TENANT if side is Side.LOBBY else tenancy.REENTER_TENANT)
+            self.side = side
+
+    async def _send(self, script: str) -> str:
+        started = perf_counter()
+        status: str = await self._driver.execute(script)
+        self._observed(started)
+        return status
+
+    def _observed(self, started: float) -> None:
+        if self._observe is not None:
+            self._observe(perf_counter() - started)
 
     async def _open(self, statement: str) -> None:
         for attempt in range(1, _ATTEMPTS + 1):
@@ -115,7 +139,7 @@ class UnitOfWork:
             try:
                 raw = await connection.get_raw_connection()
                 self._driver, self._connection = raw.driver_connection, connection
-                await self._driver.execute(f"{self._begin}{statement}")
+                await self._send(f"{self._begin}{statement}")
             except BaseException as exc:
                 if not is_lost_connection(exc) or attempt == _ATTEMPTS:
                     raise

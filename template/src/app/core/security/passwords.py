@@ -28,7 +28,7 @@ _SUBSTITUTIONS: Final = frozenset("4@8({[<3691!|70$5+%2")
 _MAX_OWN_WORDS: Final = 16
 
 
-class PasswordHashing:
+class Passwords:
     """Hashes and checks passwords in a few low-priority threads. One per process."""
 
     def __init__(self, settings: AuthSettings) -> None:
@@ -91,7 +91,7 @@ class PasswordHashing:
         loop = asyncio.get_running_loop()
         score, reason = await loop.run_in_executor(self._zxcvbn, _estimate, judged, words)
         if score < self._min_score:
-            raise PasswordTooWeak(reason)
+            raise PasswordTooWeak(reason or None)
 
     def close(self) -> None:
         """Let the threads end; what waits is dropped."""
@@ -121,7 +121,7 @@ def _lower_priority() -> None:
 
 
 def _unmatchable(hasher: PasswordHasher) -> str:
-    """A hash with the hasher's costs whose password nobody knows, made without hashing."""
+    # A hash with the hasher's costs whose password nobody knows, made without hashing.
     salt, tag = (
         b64encode(os.urandom(size)).rstrip(b"=").decode()
         for size in (hasher.salt_len, hasher.hash_len)

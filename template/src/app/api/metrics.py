@@ -1,0 +1,14 @@
+"""What Prometheus scrapes."""
+
+from fastapi import APIRouter, Response
+
+from app.api.dependencies.components import ComponentsDep
+from app.core.metrics import CONTENT_TYPE
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/metrics")
+async def metrics(components: ComponentsDep) -> Response:
+    """Return the process's metrics; keep this path inside your network (docs/deployment.md)."""
+    return Response(components.metrics.render(), media_type=CONTENT_TYPE)

@@ -1,0 +1,80 @@
+"""The correlation id on each log line of a request, and one line and one observation about it."""
+
+from time import perf_counter
+from typing import Any, Final
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, reset_contextvars
+
+from app.api.context.request_context import RequestContext, route_template_of
+from app.core.metrics import Metrics
+
+_PROBES: Final = ("/health/", "/metrics")
+_MAX_PATH: Final = 512
+_CLIENT_GONE: Final = 499
+
+
+class LoggingContext:
+    """Logs how each request ended, a crash with its traceback. Probes are logged at debug level."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self._metrics = metrics
+        self._log = structlog.get_logger("app.requests").bind()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        status, started, ended = 0, perf_counter(), 0.0
+
+        async def send_noted(message: Message) -> None:
+            nonlocal status, ended
+            await send(message)
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            elif not message.get("more_body", False):
+                ended = perf_counter()
+
+        tokens = bind_contextvars(request_id=scope["state"]["request_id"])
+        crash: BaseException | None = None
+        try:
+            await self.app(scope, receive, send_noted)
+        except BaseException as exc:
+            crash = exc
+            status = status or (500 if isinstance(exc, Exception) else _CLIENT_GONE)
+            raise
+        finally:
+            # Background tasks run after the response and are no part of its duration.
+            self._report(scope, status, (ended or perf_counter()) - started, crash)
+            reset_contextvars(**tokens)
+
+    def _report(
+        self, scope: Scope, status: int, seconds: float, crash: BaseException | None
+    ) -> None:
+        route = route_template_of(scope)
+        self._metrics.observe_request(scope["method"], route, status, seconds)
+        context: RequestContext | None = scope["state"].get("context")
+        fields: dict[str, Any] = {
+            "method": scope["method"],
+            "route": route,
+            # As it was sent: percent-encoded, so without line breaks, and without the query.
+            "path": scope.get("raw_path", b"")[:_MAX_PATH].decode("latin-1"),
+            "status": status,
+            "duration_ms": round(seconds * 1000, 2),
+        }
+        if context is not None:
+            fields["client_address"] = context.client_address
+            if context.user_id is not None:
+                fields |= {"tenant": context.tenant_slug, "user_id": str(context.user_id)}
+            if context.actor_id is not None:
+                fields["actor_id"] = str(context.actor_id)
+        if isinstance(crash, Exception):
+            self._log.error("request failed", exc_info=crash, **fields)
+        elif status >= 500:
+            self._log.warning("request", **fields)
+        elif scope["path"].startswith(_PROBES):
+            self._log.debug("request", **fields)
+        else:
+            self._log.info("request", **fields)

@@ -1,0 +1,44 @@
+"""Who asks, from where: for rate limits, the log and the audit trail."""
+
+from typing import Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api.context.client_address import ClientAddresses
+from app.api.context.request_context import RequestContext, current_request
+from app.core.settings import Settings
+
+_MAX_USER_AGENT: Final = 256
+
+
+class RequestContextMiddleware:
+    """Puts a `RequestContext` into `scope["state"]` and into a context variable."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self._addresses = ClientAddresses(settings.http.trusted_proxies)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        context = RequestContext(
+            request_id=scope["state"]["request_id"],
+            method=scope["method"],
+            path=scope["path"],
+            client_address=self._addresses.address_of(scope),
+            user_agent=_user_agent(scope),
+        )
+        scope["state"]["context"] = context
+        token = current_request.set(context)
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            current_request.reset(token)
+
+
+def _user_agent(scope: Scope) -> str:
+    value: bytes = dict(scope["headers"]).get(b"user-agent", b"")
+    text = value[:_MAX_USER_AGENT].decode("latin-1")
+    # PostgreSQL's text holds no NUL, and a terminal should see no control characters.
+    return text if text.isprintable() else "".join(filter(str.isprintable, text))

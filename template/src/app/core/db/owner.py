@@ -1,0 +1,59 @@
+"""The DDL role's connections: for the worker and the operator's commands, never for a request."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import IntEnum
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core.db.database import Database
+from app.core.db.engine import create_owner_engine
+from app.core.db.sessions import LobbySession
+from app.core.db.unit_of_work import Side
+from app.core.settings import DatabaseSettings
+
+# Schemas are dropped and roles made under locks: who waits for one longer than this tries again later.
+_PRELUDE: Final = "SET LOCAL search_path = '';SET LOCAL lock_timeout = '10s';"
+
+_LOCK_CLASS: Final = 0x6C6F6262
+"""The first key of our advisory locks, "lobb", so that they are not taken for somebody else's."""
+
+
+class Lock(IntEnum):
+    """What only one session of the database may do at a time."""
+
+    MIGRATE = 1
+    CHANGE_ROLES = 2
+    """PostgreSQL answers concurrent changes of one role with "tuple concurrently updated"."""
+
+
+class OwnerDatabase(Database):
+    """Transactions with the rights of the DDL role; each opens a connection of its own."""
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self.ddl_engine = create_owner_engine(settings)
+        """For `app.core.db.migrations`."""
+        self.engine = self.ddl_engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._prelude = _PRELUDE
+
+    @asynccontextmanager
+    async def exclusive(self, lock: Lock) -> AsyncIterator[bool]:
+        """Hold an advisory lock for as long as the block runs, or yield `False` if another session has it."""
+        query = text("SELECT pg_try_advisory_lock(:class, :key)")
+        async with self.engine.connect() as connection:
+            # The connection is closed afterwards, which releases the lock.
+            yield bool(await connection.scalar(query, {"class": _LOCK_CLASS, "key": lock}))
+
+
+async def connection_of(session: LobbySession) -> AsyncConnection:
+    """Return the connection of an owner's transaction, for `app.core.db.tenancy`."""
+    return await (await session.unit.orm(Side.LOBBY)).connection()
+
+
+async def wait_for(session: LobbySession, lock: Lock) -> None:
+    """Hold an advisory lock until the transaction ends."""
+    query = text("SELECT pg_advisory_xact_lock(:class, :key)")
+    connection = await connection_of(session)
+    await connection.execute(query, {"class": _LOCK_CLASS, "key": lock})

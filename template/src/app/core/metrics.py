@@ -1,0 +1,143 @@
+"""What Prometheus reads from this process."""
+
+from collections.abc import Callable, Iterator
+from typing import Final, Protocol
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_REQUEST_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_QUERY_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0)
+
+
+class Pool(Protocol):
+    """A connection pool that can be asked for its state, as SQLAlchemy's `QueuePool` can."""
+
+    def size(self) -> int:
+        """Connections that it keeps."""
+        ...
+
+    def checkedin(self) -> int:
+        """Connections that are free."""
+        ...
+
+    def checkedout(self) -> int:
+        """Connections in use."""
+        ...
+
+    def overflow(self) -> int:
+        """Connections beyond `size`; negative while it has not opened them all."""
+        ...
+
+
+class LimiterState(Protocol):
+    """What a rate limiter knows of itself."""
+
+    degraded: bool
+    refusals: int
+
+
+class Metrics:
+    """The metrics of one application, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+        self._requests = Histogram(
+            "http_request_duration_seconds",
+            "From the first middleware to the last byte of the response.",
+            ("method", "route", "status"),
+            buckets=_REQUEST_BUCKETS,
+            registry=self.registry,
+        )
+        self._queries = Histogram(
+            "db_query_duration_seconds",
+            "One round trip to PostgreSQL, without the wait for a connection.",
+            buckets=_QUERY_BUCKETS,
+            registry=self.registry,
+        )
+        # Looking a child up by its labels costs more than observing it.
+        self._by_outcome: dict[tuple[str, str | None, int], Histogram] = {}
+
+    def observe_request(self, method: str, route: str | None, status: int, seconds: float) -> None:
+        """Count a request that has ended; `route` is the template of its path."""
+        outcome = (method if method in _METHODS else "other", route, status // 100)
+        child = self._by_outcome.get(outcome)
+        if child is None:
+            labels = (outcome[0], route or "unmatched", f"{outcome[2]}xx")
+            child = self._by_outcome[outcome] = self._requests.labels(*labels)
+        child.observe(seconds)
+
+    def observe_query(self, seconds: float) -> None:
+        """Count a round trip to PostgreSQL."""
+        self._queries.observe(seconds)
+
+    def watch_running_requests(self, count: Callable[[], int]) -> None:
+        """Report how many requests run, read at each scrape."""
+        self._watch(lambda: [_gauge("http_requests_in_progress", "Requests that run.", count())])
+
+    def watch_pool(self, pool: Pool) -> None:
+        """Report the state of a connection pool, read at each scrape."""
+        self._watch(lambda: _pool_metrics(pool))
+
+    def watch_rate_limiter(self, limiter: LimiterState) -> None:
+        """Report what a rate limiter has refused and whether its backend answers."""
+        self._watch(lambda: _limiter_metrics(limiter))
+
+    def render(self) -> bytes:
+        """Return everything in Prometheus' text format, `CONTENT_TYPE`."""
+        return generate_latest(self.registry)
+
+    def _watch(self, read: Callable[[], list[Metric]]) -> None:
+        self.registry.register(_Reading(read))
+
+
+class _Reading(Collector):
+    def __init__(self, read: Callable[[], list[Metric]]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._read()
+
+
+def _gauge(name: str, documentation: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, documentation, value)
+
+
+def _pool_metrics(pool: Pool) -> list[Metric]:
+    connections = GaugeMetricFamily(
+        "db_pool_connections", "Connections to PostgreSQL.", labels=("state",)
+    )
+    connections.add_metric(("free",), pool.checkedin())
+    connections.add_metric(("used",), pool.checkedout())
+    return [
+        connections,
+        _gauge("db_pool_size", "Connections that the pool keeps.", pool.size()),
+        _gauge("db_pool_overflow", "Connections beyond that.", max(0, pool.overflow())),
+    ]
+
+
+def _limiter_metrics(limiter: LimiterState) -> list[Metric]:
+    return [
+        _gauge(
+            "rate_limiter_degraded",
+            "1 while the backend does not answer and each process counts for itself.",
+            limiter.degraded,
+        ),
+        CounterMetricFamily(
+            "rate_limiter_refusals", "Hits that were one too many.", limiter.refusals
+        ),
+    ]

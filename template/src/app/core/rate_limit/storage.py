@@ -1,0 +1,42 @@
+"""What a rate-limit backend does."""
+
+from typing import NamedTuple, Protocol
+
+from limits import RateLimitItem
+
+
+class StorageUnavailable(Exception):
+    """The backend did not count, or not in time."""
+
+
+class Hit(NamedTuple):
+    """One use of a limit by one key."""
+
+    limit: RateLimitItem
+    key: str
+
+
+class Window(NamedTuple):
+    """A sliding window after a hit."""
+
+    acquired: bool
+    """The hit was within the limit and is counted; a refused one is not."""
+    remaining: int
+    reset_seconds: float
+    """Until at least one more hit is possible."""
+
+
+class RateLimitStorage(Protocol):
+    """Counts hits in sliding windows."""
+
+    async def hit(self, *hits: Hit) -> list[Window]:
+        """Count each hit, all in one round trip, and return their windows in the same order.
+
+        Raises:
+            StorageUnavailable: within a bounded time.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give back connections and tasks."""
+        ...

@@ -1,0 +1,58 @@
+"""Tenants as clients see them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from app.core.roles import Role
+from app.core.slugs import SLUG_MAX_LENGTH, Slug
+from app.models.public.tenants import TenantStatus
+from app.schemas.base import Body, Name, Text
+from app.schemas.json_objects import require_storable
+
+METADATA_MAX_BYTES: Final = 16 * 1024
+METADATA_MAX_DEPTH: Final = 8
+
+
+def _storable(value: dict[str, Any]) -> dict[str, Any]:
+    require_storable(value, max_bytes=METADATA_MAX_BYTES, max_depth=METADATA_MAX_DEPTH)
+    return value
+
+
+Metadata = Annotated[
+    dict[str, Any],
+    AfterValidator(_storable),
+    Field(description="Any JSON object of at most 16 KiB and eight levels."),
+]
+
+
+class TenantCreate(Body):
+    name: Name
+    slug: Slug
+
+
+class TenantUpdate(Body):
+    """`metadata` replaces the whole object."""
+
+    name: Name = ""
+    slug: Slug = ""
+    metadata: Metadata = {}
+
+
+class TenantDelete(Body):
+    """The slug, typed once more, shows that the right tenant is meant."""
+
+    confirm_slug: Annotated[Text, Field(max_length=SLUG_MAX_LENGTH)]
+
+
+class TenantRead(BaseModel):
+    id: UUID
+    name: str
+    slug: str
+    status: TenantStatus
+    role: Role
+    """The caller's."""
+    metadata: dict[str, Any]
+    created_at: datetime

@@ -1,0 +1,30 @@
+"""The member who makes a change in a tenant."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.core.errors import AssumedIdentityForbidden, RoleRequired
+from app.core.roles import Role
+
+
+@dataclass(frozen=True, slots=True)
+class ActingMember:
+    """A member as admission found them at the start of the request."""
+
+    user_id: UUID
+    tenant_id: UUID
+    role: Role
+    assumed: bool
+    """A superuser acts under this member's identity."""
+
+    def require_owner(self) -> None:
+        """Refuse a change that only an owner makes, and only in person.
+
+        Raises:
+            AssumedIdentityForbidden: a superuser assumes the identity.
+            RoleRequired: the member is no owner.
+        """
+        if self.assumed:
+            raise AssumedIdentityForbidden
+        if self.role is not Role.OWNER:
+            raise RoleRequired("Only an owner may do this.")

@@ -1,0 +1,100 @@
+"""Makes a tenant's role, schema and tables, in steps that can each be repeated (docs/multi-tenancy.md).
+
+An engine calls `create_schema`, `migrate_schema` and `complete`, and when one of them keeps failing
+`drop_unready` and `fail`.
+"""
+
+import asyncio
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import exists, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col
+
+from app.core.db import migrations, privileges, tenancy
+from app.core.db.owner import Lock, OwnerDatabase, wait_for
+from app.core.identifiers import utcnow
+from app.core.roles import Role
+from app.core.settings import DatabaseSettings
+from app.models.public.tenants import TenantStatus
+from app.models.public.user_tenant_membership import UserTenantMembership
+from app.models.public.workflow_executions import WorkflowStatus
+from app.models.trees import tenant_tree
+from app.services.tenant_work import TenantWork, tenant_work
+
+_UNREADY: Final = TenantStatus.PROVISIONING
+
+
+class Provisioning:
+    """Each step is one transaction, and does nothing when its execution was closed or the tenant moved on."""
+
+    def __init__(self, owner: OwnerDatabase, settings: DatabaseSettings) -> None:
+        self.owner = owner
+        self.login = privileges.login_role(settings)
+        # Alembic upgrades one schema at a time in a process; who waits here holds no connection.
+        self._migrating = asyncio.Lock()
+
+    async def create_schema(self, execution_id: UUID) -> bool:
+        """Create the role and the empty schema, and tell whether the next step is to follow."""
+        async with tenant_work(self.owner, execution_id, _UNREADY) as work:
+            if work is None:
+                return False
+            await wait_for(work.session, Lock.CHANGE_ROLES)
+            await tenancy.create_tenant_schema(
+                work.connection,
+                schema=work.tenant.schema_name,
+                role=work.role,
+                login=self.login,
+            )
+        return True
+
+    async def migrate_schema(self, execution_id: UUID) -> bool:
+        """Bring the schema to the newest migrations, and tell whether the next step is to follow."""
+        async with self._migrating, tenant_work(self.owner, execution_id, _UNREADY) as work:
+            if work is None:
+                return False
+            schema = work.tenant.schema_name
+            await migrations.upgrade(self.owner.ddl_engine, tenant_tree(), schema=schema)
+            await tenancy.protect_version_table(work.connection, schema=schema, role=work.role)
+        return True
+
+    async def complete(self, execution_id: UUID) -> None:
+        """Open the tenant, with its creator as its first owner."""
+        async with tenant_work(self.owner, execution_id, _UNREADY) as work:
+            if work is not None:
+                await _ensure_owner(work)
+                await work.change_status(TenantStatus.READY, action="tenant.provisioned")
+                await work.close(WorkflowStatus.COMPLETED)
+
+    async def drop_unready(self, execution_id: UUID) -> None:
+        """Drop what was made of a tenant that has not become ready."""
+        async with tenant_work(self.owner, execution_id, _UNREADY) as work:
+            if work is not None:
+                await wait_for(work.session, Lock.CHANGE_ROLES)
+                await tenancy.drop_tenant_schema(
+                    work.connection, schema=work.tenant.schema_name, role=work.role
+                )
+
+    async def fail(self, execution_id: UUID, error: str) -> None:
+        """Record that the tenant could not be provisioned; a superuser can have it tried again."""
+        async with tenant_work(self.owner, execution_id, _UNREADY) as work:
+            if work is not None:
+                await work.change_status(TenantStatus.FAILED, action="tenant.provisioning_failed")
+                await work.close(WorkflowStatus.FAILED, error)
+
+
+async def _ensure_owner(work: TenantWork) -> None:
+    tenant = work.tenant
+    if tenant.created_by is None:
+        return
+    membership = col(UserTenantMembership.tenant_id) == tenant.id
+    owned = exists().where(membership, col(UserTenantMembership.role) == Role.OWNER)
+    if await work.session.scalar(select(owned)):
+        return
+    first = {"tenant_id": tenant.id, "user_id": tenant.created_by, "joined_at": utcnow()}
+    await work.session.execute(
+        insert(UserTenantMembership)
+        .values(role=Role.OWNER, **first)
+        .on_conflict_do_update(constraint="pk_user_tenant_membership", set_={"role": Role.OWNER})
+    )

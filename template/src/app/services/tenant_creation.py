@@ -1,0 +1,100 @@
+"""New tenants, whoever asks for them: a registration, a user, an operator."""
+
+from typing import Final, Literal
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+
+from app.core.db import tenancy
+from app.core.db.failures import constraint_of
+from app.core.db.sessions import LobbySession
+from app.core.identifiers import uuid7
+from app.core.roles import Role
+from app.models.public.tenants import Tenant, TenantStatus
+from app.models.public.user_tenant_membership import UserTenantMembership
+from app.repositories.public.memberships import MembershipRepository
+from app.repositories.public.tenants import TenantRegistry
+from app.schemas.admin import AdminTenantRead
+from app.services.audit_trail import AuditTrail
+from app.services.workflow_requests import WorkflowRequests
+
+_SCHEMA_TAKEN: Final = "uq_tenants_schema_name"
+
+
+class TenantCreation:
+    """Works inside the caller's transaction; never commits (ADR 0003)."""
+
+    def __init__(self, session: LobbySession, audit: AuditTrail) -> None:
+        self.session = session
+        self.audit = audit
+        self.tenants = TenantRegistry(session)
+        self.memberships = MembershipRepository(session)
+        self.workflows = WorkflowRequests(session)
+
+    async def create(
+        self,
+        *,
+        slug: str,
+        name: str,
+        owner_id: UUID,
+        status: Literal[TenantStatus.PENDING, TenantStatus.PROVISIONING],
+    ) -> Tenant:
+        """Add a tenant with its first owner. `PROVISIONING` has it made, `PENDING` waits for `open`.
+
+        Raises:
+            SlugTaken: another tenant has the slug, or one that differs in `-` and `_` only.
+        """
+        tenant = await self._add(
+            Tenant(
+                slug=slug,
+                name=name,
+                status=status,
+                schema_name=tenancy.schema_name(slug),
+                created_by=owner_id,
+            )
+        )
+        await self.memberships.add(
+            UserTenantMembership(tenant_id=tenant.id, user_id=owner_id, role=Role.OWNER)
+        )
+        await self.audit.record(
+            "tenant.created",
+            "tenant",
+            tenant.id,
+            after=AdminTenantRead.of(tenant),
+            tenant_id=tenant.id,
+        )
+        if status is TenantStatus.PROVISIONING:
+            await self.workflows.provision_tenant(tenant.id)
+        return tenant
+
+    async def open(self, tenant_id: UUID, *, owner_id: UUID) -> Tenant:
+        """Have a pending tenant made, now that its owner's address is proven; once is enough."""
+        tenant = await self.tenants.get(tenant_id)
+        if tenant.status is TenantStatus.PENDING:
+            before = AdminTenantRead.of(tenant)
+            await self.tenants.update(tenant, {"status": TenantStatus.PROVISIONING})
+            await self.workflows.provision_tenant(tenant.id)
+            await self.audit.record(
+                "tenant.confirmed",
+                "tenant",
+                tenant.id,
+                before=before,
+                after=AdminTenantRead.of(tenant),
+                tenant_id=tenant.id,
+                user_id=owner_id,
+            )
+        return tenant
+
+    async def _add(self, tenant: Tenant) -> Tenant:
+        values = tenant.model_dump(exclude={"id", "schema_name"})
+        try:
+            async with self.session.savepoint():
+                return await self.tenants.add(tenant)
+        except IntegrityError as exc:
+            if constraint_of(exc) != _SCHEMA_TAKEN:
+                raise
+        # A tenant that was renamed since keeps the schema that this slug would have.
+        id = uuid7()
+        schema = tenancy.schema_name_of(tenant.slug, id)
+        return await self.tenants.add(Tenant(id=id, schema_name=schema, **values))
+

@@ -1,0 +1,92 @@
+"""Fixtures of every test: real servers, a database for each worker, the application in this process."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.core.db.database import Database
+from app.core.settings import DatabaseSettings, Settings
+from app.main import create_app
+from tests import databases, servers
+from tests.factories import Factory
+
+_servers = ExitStack()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers once; the workers of pytest-xdist inherit their addresses."""
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        _servers.enter_context(servers.serving())
+
+
+def pytest_unconfigure() -> None:
+    """Stop the servers."""
+    _servers.close()
+
+
+@pytest.fixture(scope="session")
+def admin_url() -> str:
+    """A role that may create databases and roles."""
+    return os.environ[servers.POSTGRES]
+
+
+@pytest.fixture(scope="session")
+def database_settings(admin_url: str) -> Iterator[DatabaseSettings]:
+    """A database of this worker's own, migrated, with the standing tenants."""
+    name = f"lobby_test_{secrets.token_hex(6)}"
+    asyncio.run(databases.clone(admin_url, name))
+    yield databases.settings_for(admin_url, name)
+    asyncio.run(databases.drop(admin_url, name))
+
+
+@pytest.fixture(scope="session")
+def settings(database_settings: DatabaseSettings) -> Settings:
+    """A service in `test`; rate limits are off, their own tests turn them on."""
+    return Settings.model_validate(
+        {
+            "environment": "test",
+            "public_url": "http://testserver",
+            "database": database_settings,
+            "redis": {"url": os.environ[servers.REDIS]},
+            "temporal": {"address": os.environ[servers.TEMPORAL]},
+            "auth": {"keys": {"test": secrets.token_urlsafe(48)}, "active_kid": "test"},
+            "mail": {"smtp_url": "smtp://127.0.0.1:1", "sender": "service@lobby.test"},
+            "rate_limits": {"enabled": False},
+            "logging": {"level": "warning"},
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+async def app(settings: Settings) -> AsyncIterator[FastAPI]:
+    """The application, started."""
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture(scope="session")
+def database(app: FastAPI) -> Database:
+    """The application's pool, with its rights and no others."""
+    database: Database = app.state.components.database
+    return database
+
+
+@pytest.fixture(scope="session")
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client without a token."""
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def factory(app: FastAPI, client: httpx.AsyncClient) -> Factory:
+    """Makes users, memberships and signed-in clients."""
+    return Factory(app.state.components, client)

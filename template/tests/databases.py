@@ -1,0 +1,124 @@
+"""PostgreSQL for the tests: one migrated template database, and a clone of it for each worker.
+
+Tests commit for real. In one outer transaction that is rolled back, `SET LOCAL` would outlive a savepoint and hide a
+forgotten tenant.
+"""
+
+import hashlib
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.core.db import migrations, privileges, tenancy
+from app.core.db.engine import create_owner_engine
+from app.core.identifiers import uuid7
+from app.core.settings import DatabaseSettings
+from app.models.trees import public_tree, tenant_tree
+
+OWNER, LOGIN, PASSWORD = "lobby_test_owner", "lobby_test_app", "lobby-test"
+STANDING = ("acme", "globex")
+"""Tenants that every database has, ready, without data."""
+
+_LOCK = 7_003_001
+_ROOT = Path(__file__).parents[1]
+
+
+def settings_for(admin_url: str, database: str) -> DatabaseSettings:
+    """Return the settings of a service that uses `database`."""
+    return DatabaseSettings.model_validate(
+        {
+            "url": _url(admin_url, LOGIN, database),
+            "owner_url": _url(admin_url, OWNER, database),
+        }
+    )
+
+
+async def clone(admin_url: str, name: str) -> None:
+    """Make the database `name` as a copy of the template, which is made first if it is missing."""
+    async with _administration(admin_url) as connection:
+        template = await _template(admin_url, connection)
+        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER {OWNER}')
+
+
+async def drop(admin_url: str, name: str) -> None:
+    """Drop the database `name`, whoever is still connected."""
+    async with _administration(admin_url) as connection:
+        await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@asynccontextmanager
+async def _administration(admin_url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(admin_url)
+    try:
+        # One at a time: a template cannot be copied while somebody is connected to it.
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _template(admin_url: str, connection: asyncpg.Connection) -> str:
+    name = f"lobby_test_{_fingerprint()}"
+    if await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", name):
+        return name
+    await _create_roles(connection)
+    building = f"{name}_{secrets.token_hex(4)}"
+    await connection.execute(f'CREATE DATABASE "{building}" OWNER {OWNER}')
+    await _migrate(settings_for(admin_url, building))
+    await connection.execute(f'ALTER DATABASE "{building}" RENAME TO "{name}"')
+    return name
+
+
+async def _create_roles(connection: asyncpg.Connection) -> None:
+    for role, rights in ((OWNER, "LOGIN CREATEROLE"), (LOGIN, "LOGIN")):
+        if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role):
+            await connection.execute(f"CREATE ROLE {role} {rights} PASSWORD '{PASSWORD}'")
+
+
+async def _migrate(settings: DatabaseSettings) -> None:
+    engine = create_owner_engine(settings)
+    await migrations.upgrade(engine, public_tree())
+    async with engine.begin() as connection:
+        await privileges.grant_lobby(connection, settings)
+    for slug in STANDING:
+        await _provision(engine, settings, slug)
+    await engine.dispose()
+
+
+async def _provision(engine: AsyncEngine, settings: DatabaseSettings, slug: str) -> None:
+    schema = tenancy.schema_name(slug)
+    async with engine.begin() as connection:
+        role = await connection.scalar(
+            text(
+                "INSERT INTO public.tenants (id, slug, name, status, schema_name, created_at, updated_at)"
+                " VALUES (:id, :slug, :name, 'provisioning', :schema, now(), now()) RETURNING role_name"
+            ),
+            {"id": uuid7(), "slug": slug, "name": slug.title(), "schema": schema},
+        )
+        login = privileges.login_role(settings)
+        await tenancy.create_tenant_schema(connection, schema=schema, role=role, login=login)
+    await migrations.upgrade(engine, tenant_tree(), schema=schema)
+    async with engine.begin() as connection:
+        await tenancy.protect_version_table(connection, schema=schema, role=role)
+        await connection.execute(
+            text("UPDATE public.tenants SET status = 'ready' WHERE slug = :s"), {"s": slug}
+        )
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256()
+    for folder in ("src/alembic", "src/app/models", "src/app/core/db"):
+        for path in sorted((_ROOT / folder).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _url(admin_url: str, role: str, database: str) -> str:
+    url: URL = make_url(admin_url).set(username=role, password=PASSWORD, database=database)
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)

@@ -1,0 +1,190 @@
+"""One transaction on one connection: it commits or leaves nothing, and a forgotten tenant is an error."""
+
+import asyncio
+from uuid import UUID
+
+import asyncpg
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import ProgrammingError
+from sqlmodel import col
+
+from app.core.db.database import Database
+from app.core.db.sessions import LobbySession, TenantSession
+from app.core.errors import AppError, TenantNotFound
+from app.core.identifiers import uuid7
+from app.models.public.tenants import Tenant
+from app.models.tenant.projects import Project
+from app.repositories.tenant.projects import ProjectRepository
+from app.schemas.base import NEWEST, PageRequest
+
+
+class Kept(AppError):
+    keeps_changes = True
+
+
+async def tenant_id(database: Database, slug: str) -> UUID:
+    async with database.lobby() as lobby:
+        found = await lobby.scalar(select(col(Tenant.id)).where(col(Tenant.slug) == slug))
+    assert found is not None
+    return found
+
+
+def project(name: str = "") -> Project:
+    return Project(name=name or str(uuid7()), created_by=uuid7())
+
+
+async def names(database: Database, tenant: UUID) -> set[str]:
+    async with database.tenant(tenant) as session:
+        return set(await session.scalars(select(col(Project.name))))
+
+
+async def test_each_tenant_sees_its_own_rows_alone(database: Database) -> None:
+    acme, globex = await tenant_id(database, "acme"), await tenant_id(database, "globex")
+    row = project()
+    async with database.tenant(acme) as session:
+        await ProjectRepository(session).add(row)
+    assert row.name in await names(database, acme)
+    assert row.name not in await names(database, globex)
+
+
+async def test_a_compiled_query_finds_the_rows_of_the_entered_tenant(database: Database) -> None:
+    acme, globex = await tenant_id(database, "acme"), await tenant_id(database, "globex")
+    row = project()
+    async with database.tenant(acme) as session:
+        await ProjectRepository(session).add(row)
+    for _ in range(3):
+        for tenant, expected in ((acme, True), (globex, False)):
+            async with database.tenant(tenant) as session:
+                page = await ProjectRepository(session).page(PageRequest(100, NEWEST))
+            assert (row.id in {item.id for item in page.items}) is expected
+
+
+async def test_a_forgotten_tenant_is_an_error(database: Database) -> None:
+    with pytest.raises(ProgrammingError, match="does not exist"):
+        async with database.unit() as unit:
+            await LobbySession(unit).scalar(select(func.count()).select_from(Project))
+
+
+async def test_a_tenant_session_without_entry_is_an_error(database: Database) -> None:
+    with pytest.raises(asyncpg.PostgresError, match=r"lobby\.role|role \"\""):
+        async with database.unit() as unit:
+            await TenantSession(unit).scalar(select(func.count()).select_from(Project))
+
+
+async def test_another_tenants_schema_is_denied(database: Database) -> None:
+    acme = await tenant_id(database, "acme")
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        async with database.tenant(acme) as session:
+            await session.execute(text("SELECT * FROM tenant_globex.projects"))
+
+
+async def test_the_lobby_is_denied_to_a_tenants_role(database: Database) -> None:
+    acme = await tenant_id(database, "acme")
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        async with database.tenant(acme) as session:
+            await session.execute(text("SELECT * FROM public.users"))
+
+
+async def test_both_sides_share_the_transaction(database: Database) -> None:
+    acme = await tenant_id(database, "acme")
+    row = project()
+    with pytest.raises(Interrupted):
+        async with database.tenant(acme) as session:
+            await ProjectRepository(session).add(row)
+            lobby = LobbySession(session.unit)
+            tenant = await lobby.scalar(select(Tenant).where(col(Tenant.id) == acme))
+            assert tenant is not None
+            tenant.name = row.name
+            await lobby.flush()
+            assert row.id in await session.scalars(select(col(Project.id)))
+            raise Interrupted
+    async with database.lobby() as lobby:
+        renamed = select(col(Tenant.id)).where(col(Tenant.name) == row.name)
+        assert await lobby.scalar(renamed) is None
+    assert row.name not in await names(database, acme)
+
+
+async def test_a_savepoint_undoes_its_block_alone(database: Database) -> None:
+    acme = await tenant_id(database, "acme")
+    kept, undone = project(), project()
+    async with database.tenant(acme) as session:
+        await session.add(kept)
+        with pytest.raises(Interrupted):
+            async with session.savepoint():
+                await session.add(undone)
+                await LobbySession(session.unit).scalar(select(func.count()).select_from(Tenant))
+                raise Interrupted
+        assert await session.scalars(select(col(Project.id)).where(col(Project.id) == kept.id))
+    found = await names(database, acme)
+    assert kept.name in found
+    assert undone.name not in found
+
+
+async def test_an_error_may_keep_its_changes(database: Database) -> None:
+    acme = await tenant_id(database, "acme")
+    row = project()
+    with pytest.raises(Kept):
+        async with database.tenant(acme) as session:
+            await session.add(row)
+            raise Kept
+    assert row.name in await names(database, acme)
+
+
+async def test_a_cancelled_request_leaves_nothing(database: Database) -> None:
+    acme = await tenant_id(database, "acme")
+    row = project()
+
+    async def request() -> None:
+        async with database.tenant(acme) as session:
+            await session.add(row)
+            await session.execute(text("SELECT pg_sleep(30)"))
+
+    task = asyncio.create_task(request())
+    await asyncio.sleep(0.2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert row.name not in await names(database, acme)
+    assert database.pool.checkedout() == 0
+
+
+async def test_effects_run_after_the_commit_alone(database: Database) -> None:
+    acme = await tenant_id(database, "acme")
+    ran: list[str] = []
+
+    async def effect() -> None:
+        ran.append("ran")
+
+    with pytest.raises(Interrupted):
+        async with database.tenant(acme) as session:
+            session.after_commit(effect)
+            raise Interrupted
+    assert ran == []
+    async with database.tenant(acme) as session:
+        session.after_commit(effect)
+        assert ran == []
+    assert ran == ["ran"]
+
+
+async def test_an_unknown_tenant_is_not_entered(database: Database) -> None:
+    with pytest.raises(TenantNotFound):
+        async with database.tenant(uuid7()):
+            pass
+
+
+async def test_connections_that_the_server_closed_cost_no_request(
+    database: Database, admin_url: str
+) -> None:
+    acme = await tenant_id(database, "acme")
+    connection = await asyncpg.connect(admin_url)
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1",
+        database.engine.url.database,
+    )
+    await connection.close()
+    assert isinstance(await names(database, acme), set)
+
+
+class Interrupted(Exception):
+    """Stands for whatever goes wrong in a request."""
