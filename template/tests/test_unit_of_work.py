@@ -89,7 +89,8 @@ async def test_the_lobby_is_denied_to_a_tenants_role(database: Database) -> None
 async def test_both_sides_share_the_transaction(database: Database) -> None:
     acme = await tenant_id(database, "acme")
     row = project()
-    with pytest.raises(Interrupted):
+
+    async def request() -> None:
         async with database.tenant(acme) as session:
             await ProjectRepository(session).add(row)
             lobby = LobbySession(session.unit)
@@ -99,6 +100,9 @@ async def test_both_sides_share_the_transaction(database: Database) -> None:
             await lobby.flush()
             assert row.id in await session.scalars(select(col(Project.id)))
             raise Interrupted
+
+    with pytest.raises(Interrupted):
+        await request()
     async with database.lobby() as lobby:
         renamed = select(col(Tenant.id)).where(col(Tenant.name) == row.name)
         assert await lobby.scalar(renamed) is None
@@ -108,13 +112,17 @@ async def test_both_sides_share_the_transaction(database: Database) -> None:
 async def test_a_savepoint_undoes_its_block_alone(database: Database) -> None:
     acme = await tenant_id(database, "acme")
     kept, undone = project(), project()
+
+    async def attempt(session: TenantSession) -> None:
+        async with session.savepoint():
+            await session.add(undone)
+            await LobbySession(session.unit).scalar(select(func.count()).select_from(Tenant))
+            raise Interrupted
+
     async with database.tenant(acme) as session:
         await session.add(kept)
         with pytest.raises(Interrupted):
-            async with session.savepoint():
-                await session.add(undone)
-                await LobbySession(session.unit).scalar(select(func.count()).select_from(Tenant))
-                raise Interrupted
+            await attempt(session)
         assert await session.scalars(select(col(Project.id)).where(col(Project.id) == kept.id))
     found = await names(database, acme)
     assert kept.name in found
@@ -124,10 +132,14 @@ async def test_a_savepoint_undoes_its_block_alone(database: Database) -> None:
 async def test_an_error_may_keep_its_changes(database: Database) -> None:
     acme = await tenant_id(database, "acme")
     row = project()
-    with pytest.raises(Kept):
+
+    async def request() -> None:
         async with database.tenant(acme) as session:
             await session.add(row)
             raise Kept
+
+    with pytest.raises(Kept):
+        await request()
     assert row.name in await names(database, acme)
 
 
@@ -156,10 +168,13 @@ async def test_effects_run_after_the_commit_alone(database: Database) -> None:
     async def effect() -> None:
         ran.append("ran")
 
-    with pytest.raises(Interrupted):
+    async def request() -> None:
         async with database.tenant(acme) as session:
             session.after_commit(effect)
             raise Interrupted
+
+    with pytest.raises(Interrupted):
+        await request()
     assert ran == []
     async with database.tenant(acme) as session:
         session.after_commit(effect)

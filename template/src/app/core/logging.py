@@ -32,7 +32,7 @@ _SECRET_TEXT: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_MAY_BE_SECRET: Final = ("@", "eyJ", "earer ", "oken")
+_HINT: Final = re.compile(r"@|eyJ|earer |oken", re.IGNORECASE)
 
 
 def configure_logging(settings: LoggingSettings, stream: TextIO | None = None) -> None:
@@ -75,21 +75,23 @@ def mask_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     for name, value in event.items():
         # `_record` and the like are the pipeline's own.
         if type(value) not in _HARMLESS and not name.startswith("_"):
-            event[name] = _masked(name, value, 0)
+            event[name] = _masked(name, value)
     return event
 
 
-def _masked(name: str, value: Any, depth: int) -> Any:
+def _masked(name: str, value: Any, depth: int = 0) -> Any:
     if type(value) in _HARMLESS:
         return value
     if _is_secret_name(name) or depth == _MAX_DEPTH:
         return _MASK
+    # Text first: this runs for each field of each line.
+    if type(value) is str:
+        return _SECRET_TEXT.sub(_MASK, value) if _HINT.search(value) else value
     if isinstance(value, Mapping):
         return {key: _masked(str(key), item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple | set):
         return [_masked("", item, depth + 1) for item in value]
-    text = str(value)
-    return _SECRET_TEXT.sub(_MASK, text) if any(sign in text for sign in _MAY_BE_SECRET) else text
+    return _masked(name, str(value), depth)
 
 
 @lru_cache(maxsize=1024)

@@ -14,7 +14,6 @@ from app.core import about
 from app.core.settings import MailSettings
 
 _MAX_SUBJECT: Final = 200
-_TRANSIENT_CODES: Final = range(400, 500)
 
 
 class MailRefused(Exception):
@@ -58,6 +57,7 @@ class SmtpMailer:
     def __init__(self, settings: MailSettings) -> None:
         url = urlsplit(settings.smtp_url.get_secret_value())
         self._sender = settings.sender
+        self._domain = settings.sender.rpartition("@")[2]
         self._host = url.hostname or "localhost"
         self._port = url.port
         self._username = unquote(url.username) if url.username else None
@@ -70,8 +70,8 @@ class SmtpMailer:
         """Hand the message over to the server.
 
         Raises:
-            MailRefused: the server, or the message's own shape, rules it out.
-            MailDelayed: no connection, a timeout, or a 4xx reply.
+            MailRefused: the recipient or the content, by its shape or by the server's verdict.
+            MailDelayed: everything else, from a timeout to wrong credentials.
         """
         try:
             await aiosmtplib.send(
@@ -83,6 +83,8 @@ class SmtpMailer:
                 use_tls=self._tls,
                 start_tls=self._starttls,
                 timeout=self._timeout_seconds,
+                # Its default asks the DNS, and everything waits.
+                local_hostname=self._domain,
             )
         except (aiosmtplib.SMTPException, OSError) as exc:
             if _is_final(exc):
@@ -97,7 +99,7 @@ class SmtpMailer:
             # Subjects quote names that people chose; a line break would begin a header.
             mail["Subject"] = " ".join(message.subject.split())[:_MAX_SUBJECT]
             mail["Date"] = formatdate()
-            mail["Message-ID"] = make_msgid(domain=self._sender.rpartition("@")[2])
+            mail["Message-ID"] = make_msgid(domain=self._domain)
             # No vacation notices in return (RFC 3834).
             mail["Auto-Submitted"] = "auto-generated"
             mail.set_content(message.text)
@@ -109,8 +111,11 @@ class SmtpMailer:
 
 
 def _is_final(exc: Exception) -> bool:
+    # Credentials, certificates and the sender are the operator's to mend; the mail waits for it.
     if isinstance(exc, aiosmtplib.SMTPRecipientsRefused):
-        return all(refusal.code not in _TRANSIENT_CODES for refusal in exc.recipients)
-    if isinstance(exc, aiosmtplib.SMTPResponseException):
-        return exc.code not in _TRANSIENT_CODES
-    return False
+        return all(_is_permanent(refusal.code) for refusal in exc.recipients)
+    return isinstance(exc, aiosmtplib.SMTPDataError) and _is_permanent(exc.code)
+
+
+def _is_permanent(code: int) -> bool:
+    return code // 100 == 5

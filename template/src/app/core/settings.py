@@ -4,19 +4,23 @@ Names come from the environment or from `.env`: a section and a field joined by 
 `DATABASE__URL`. Secrets have no default.
 """
 
+import json
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from limits import parse_many
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     IPvAnyNetwork,
     PositiveInt,
     SecretStr,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -33,27 +37,37 @@ class SettingsError(Exception):
     """The environment does not describe a service that can start; the message names each setting and why."""
 
 
+def _is_url(value: str, *schemes: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in schemes and bool(parts.netloc) and parts.port != 0
+    except ValueError:
+        # No number where the port is: most likely a password with an unescaped `/`, `#` or `?`.
+        return False
+
+
 def _postgres_url(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+    url = value.get_secret_value()
+    if not _is_url(url, "postgresql", "postgres") or not urlsplit(url).username:
         raise ValueError("must look like postgresql://user:password@host:5432/database")
     return value
 
 
 def _redis_url(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().startswith(("redis://", "rediss://")):
+    if not _is_url(value.get_secret_value(), "redis", "rediss"):
         raise ValueError("must look like redis://:password@host:6379/0")
     return value
 
 
 def _smtp_url(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().startswith(("smtp://", "smtps://", "smtp+starttls://")):
+    if not _is_url(value.get_secret_value(), "smtp", "smtps", "smtp+starttls"):
         raise ValueError("must look like smtp+starttls://user:password@host:587")
     return value
 
 
 def _base_url(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise ValueError("must start with http:// or https://")
+    if not _is_url(value, "http", "https"):
+        raise ValueError("must look like https://app.example.com")
     return value.rstrip("/")
 
 
@@ -63,6 +77,15 @@ def _limits(value: str) -> str:
     except ValueError:
         raise ValueError("must look like `5 per 1 minute`, several joined by `;`") from None
     return value
+
+
+def _from_json(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ValueError('must be JSON: {"name": "secret"} or ["one", "two"]') from None
 
 
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
@@ -77,6 +100,13 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @field_validator("*")
+    @classmethod
+    def _is_no_negative_duration(cls, value: Any) -> Any:
+        if isinstance(value, timedelta) and value < timedelta():
+            raise ValueError("must not be negative")
+        return value
+
 
 class DatabaseSettings(Section):
     """PostgreSQL: where it is, as whom, and how much of it one process may use."""
@@ -87,6 +117,7 @@ class DatabaseSettings(Section):
     """DDL role that owns schemas and tables: `migrate`, `worker` and the operator's commands need it."""
     pool_size: PositiveInt = 5
     max_overflow: int = Field(default=10, ge=0)
+    """Connections beyond `pool_size`, opened under load and then kept: the limit is the sum of both."""
     pool_timeout: timedelta = timedelta(seconds=5)
     """How long a request waits for a connection before it is answered with 503."""
     recycle_after: timedelta = timedelta(minutes=30)
@@ -115,10 +146,20 @@ class TemporalSettings(Section):
     """How often the worker looks for requested workflow executions."""
 
 
+class WorkerSettings(Section):
+    """The worker process."""
+
+    health_host: str = "127.0.0.1"
+    health_port: int = Field(default=8001, ge=0, le=65535)
+    """Where `/health/live` and `/health/ready` answer; 0 takes a free port."""
+    drain_timeout: timedelta = timedelta(seconds=25)
+    """How long running work may take to finish after SIGTERM; what is cut off is repeated by another worker."""
+
+
 class AuthSettings(Section):
     """Tokens. `keys` holds every key that is still accepted, by its `kid`; `active_kid` signs."""
 
-    keys: dict[str, SecretStr]
+    keys: Annotated[dict[str, SecretStr], BeforeValidator(_from_json)]
     active_kid: str
     issuer: str = about.SLUG
     audience: str = f"{about.SLUG}-api"
@@ -167,9 +208,9 @@ class MailSettings(Section):
 class HttpSettings(Section):
     """What is accepted from, and told to, clients."""
 
-    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_from_json)] = ()
     """Networks whose `X-Forwarded-For` is believed. Empty: the peer is the client."""
-    cors_origins: tuple[str, ...] = ()
+    cors_origins: Annotated[tuple[str, ...], BeforeValidator(_from_json)] = ()
     max_body_bytes: PositiveInt = 1024 * 1024
     max_header_bytes: PositiveInt = 32 * 1024
     drain_timeout: timedelta = timedelta(seconds=25)
@@ -223,8 +264,13 @@ class DevSettings(Section):
 class Settings(BaseSettings):
     """The whole configuration."""
 
+    # Decoded by the fields themselves, so that a value that is no JSON is an error with the field's name.
     model_config = SettingsConfigDict(
-        env_file=".env", env_nested_delimiter="__", frozen=True, extra="ignore"
+        env_file=".env",
+        env_nested_delimiter="__",
+        enable_decoding=False,
+        frozen=True,
+        extra="ignore",
     )
 
     environment: Environment = "production"
@@ -233,6 +279,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings
     redis: RedisSettings
     temporal: TemporalSettings = TemporalSettings()
+    worker: WorkerSettings = WorkerSettings()
     auth: AuthSettings
     mail: MailSettings
     http: HttpSettings = HttpSettings()
@@ -262,7 +309,9 @@ def _sentences(error: Any) -> list[str]:
             f"{missing} is not set; .env.example says what it is for."
             for missing in _within(error["loc"])
         ]
-    reason = error["msg"].removeprefix("Value error, ")
+    if error["type"].startswith("time_delta"):
+        return [f"{name}: must be an ISO 8601 duration such as PT30M or P7D."]
+    reason = error["msg"].removeprefix("Value error, ").removesuffix(".")
     return [reason if reason.startswith("AUTH__") else f"{name}: {reason}."]
 
 

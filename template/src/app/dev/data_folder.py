@@ -6,7 +6,8 @@ import os
 import secrets
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -41,8 +42,11 @@ class DataFolder:
         self.path = path.absolute()
         self._environment = self.path / "env"
 
-    def lock(self) -> None:
-        """Claim the folder until this process and its guardian have ended.
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Nobody else works in the folder inside the `with`.
+
+        A guardian that inherits the claim keeps it until it has ended.
 
         Raises:
             DataFolderInUse: another `app dev` has it.
@@ -62,6 +66,12 @@ class DataFolder:
         os.truncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         os.set_inheritable(descriptor, True)
+        self._environment.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            self._environment.unlink(missing_ok=True)
+            os.close(descriptor)
 
     def secrets(self, seed_password: str | None) -> Secrets:
         """The folder's secrets; a given password replaces the one that it remembers."""
@@ -75,13 +85,9 @@ class DataFolder:
         return known
 
     def write_environment(self, values: Mapping[str, str]) -> None:
-        """Keep the settings of this run in `env`, for commands in another terminal."""
+        """Keep the settings in `env` for commands in another terminal, while the folder is claimed."""
         lines = [f"{name}={shlex.quote(value)}\n" for name, value in sorted(values.items())]
         write_private(self._environment, "".join(lines))
-
-    def remove_environment(self) -> None:
-        """Forget the settings of this run: its ports are gone."""
-        self._environment.unlink(missing_ok=True)
 
     def _in_use(self, pid: str) -> str:
         return (

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from app.dev.data_folder import Secrets
+from app.dev.network import ANY_HOST, LOOPBACK
 from app.dev.servers.base import Server
 
 # Given only where the environment says nothing.
 DEFAULTS: Final = {"LOGGING__FORMAT": "console", "MAIL__SENDER": "no-reply@example.com"}
-ANY_HOST: Final = {"0.0.0.0", "::", ""}  # noqa: S104  recognised, not listened on
 
 
 def settings(
@@ -34,5 +34,5 @@ def settings(
 
 def local_url(host: str, port: int) -> str:
     """The service's URL in a browser on this machine."""
-    name = "127.0.0.1" if host in ANY_HOST else host
+    name = LOOPBACK if host in ANY_HOST else host
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"

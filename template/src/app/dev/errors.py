@@ -37,6 +37,9 @@ class ServerFailed(DevError):
 class Stopping(DevError):
     """Everything is being stopped, so nothing is started any more."""
 
+    def __init__(self) -> None:
+        super().__init__("Stopped while starting.")
+
 
 def ending(returncode: int) -> str:
     """How a process ended, in words."""

@@ -1,8 +1,8 @@
 """Ends process groups when the supervisor is gone, however it went.
 
-Runs as a program of its own in a session of its own, on the standard library alone. It reads lines
-from the supervisor's pipe: `+ <group> <signal>` when a group starts, `- <group>` when it has ended.
-The end of the pipe is the supervisor's death.
+Runs as a program of its own in a session of its own, on the standard library alone. It reads a pipe:
+`+ <group> <signal>`, from each group as it starts, and `- <group>`, from the supervisor, when it has
+ended. The end of the pipe is the supervisor's death.
 """
 
 import os
@@ -18,11 +18,11 @@ def watch(lines: Iterable[str]) -> dict[int, int]:
     """The groups that were still running when `lines` ended, each with its stop signal."""
     groups: dict[int, int] = {}
     for line in lines:
-        verb, group, *stop_signal = line.split()
-        if verb == "+":
-            groups[int(group)] = int(stop_signal[0])
-        else:
-            groups.pop(int(group), None)
+        match line.split():
+            case ["+", group, stop_signal]:
+                groups[int(group)] = int(stop_signal)
+            case ["-", group]:
+                groups.pop(int(group), None)
     return groups
 
 

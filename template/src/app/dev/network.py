@@ -3,11 +3,13 @@
 import errno
 import socket
 from http.client import HTTPException
+from typing import Final
 from urllib.request import ProxyHandler, build_opener
 
 from app.dev.errors import PortUnavailable
 
-LOOPBACK = "127.0.0.1"
+LOOPBACK: Final = "127.0.0.1"
+ANY_HOST: Final = {"0.0.0.0", "::", ""}  # noqa: S104  recognised, not listened on
 
 # A proxy of the environment cannot reach this machine's loopback.
 _direct = build_opener(ProxyHandler({}))
@@ -53,11 +55,10 @@ def require_free(host: str, port: int) -> None:
     Raises:
         PortUnavailable: it could not.
     """
-    # macOS lets a listener on 127.0.0.1 shadow one on every interface: ask before binding.
-    taken = accepts(port, LOOPBACK if host in ("0.0.0.0", "::") else host)  # noqa: S104  no listener
     try:
-        if not taken:
-            socket.create_server((host, port), family=_family(host)).close()
+        socket.create_server((host, port), family=_family(host)).close()
+        # macOS lets a listener on 127.0.0.1 shadow one on every interface.
+        if not accepts(port, LOOPBACK if host in ANY_HOST else host):
             return
     except OSError as exc:
         if exc.errno != errno.EADDRINUSE:
@@ -65,8 +66,8 @@ def require_free(host: str, port: int) -> None:
     except OverflowError:
         raise PortUnavailable(f"{port} is not a port; ports go from 1 to 65535.") from None
     raise PortUnavailable(
-        f"Port {port} of {host} is in use. Stop what listens there, or choose another port:"
-        f" PORT={port + 1}."
+        f"Port {port} of {host} is in use: stop what listens there, or choose another port"
+        f" (`app dev` takes PORT={port + 1})."
     )
 
 

@@ -19,6 +19,10 @@ from app.dev.errors import CommandFailed, Stopping
 SOURCES = Path(__file__).resolve().parents[2]
 TAIL_LINES = 40
 
+# The child itself tells the guardian, over what is its stderr until then, and only then becomes the
+# command: no moment in which this process can be killed and leave behind a child that nobody knows.
+ANNOUNCE = ("/bin/sh", "-c", 'echo "+ $$ $0" >&2 && exec "$@" 2>&1')
+
 # The highest ends first: servers outlive what uses them.
 SERVERS_WAVE = 0
 SERVICE_WAVE = 1
@@ -48,23 +52,32 @@ def python(*arguments: str, env: Mapping[str, str] | None = None) -> Command:
 class Process:
     """A running command in a process group of its own."""
 
-    def __init__(self, name: str, command: Command, wave: int, on_line: Callable[[str], None]):
+    def __init__(
+        self,
+        name: str,
+        command: Command,
+        wave: int,
+        *,
+        guardian_fd: int,
+        muted: bool,
+        on_line: Callable[[str], None],
+    ) -> None:
         self.name = name
         self.command = command
         self.wave = wave
         self.essential = False
         """Whether everything has to end when it does."""
-        self.muted = False
+        self.muted = muted
         self.asked_to_end = False
         self._on_line = on_line
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         user, group = command.account or (None, None)
         self._popen = subprocess.Popen(
-            command.argv,
+            [*ANNOUNCE, str(int(command.stop_signal)), *command.argv],
             env=command.env,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=guardian_fd,
             start_new_session=True,
             user=user,
             group=group,
@@ -132,10 +145,11 @@ class Supervisor:
         self.stopping = threading.Event()
         self.hurry = threading.Event()
         """Set to end a running `stop` with SIGKILL at once."""
+        announcements, self._guardian_fd = os.pipe()
         self.guardian = subprocess.Popen(
             # -I and -S: nothing of the environment, nothing of site-packages.
             [sys.executable, "-I", "-S", guardian.__file__],
-            stdin=subprocess.PIPE,
+            stdin=announcements,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -143,15 +157,14 @@ class Supervisor:
             # servers in it have ended.
             close_fds=False,
         )
+        os.close(announcements)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-        assert self.guardian.stdin is not None  # noqa: S101  a PIPE was asked for
-        with suppress(BrokenPipeError):
-            self.guardian.stdin.close()
+        os.close(self._guardian_fd)
         self.guardian.wait()
 
     def start(
@@ -170,12 +183,17 @@ class Supervisor:
         """
         with self._lock:
             if self.stopping.is_set():
-                raise Stopping("Stopped while starting.")
-            process = Process(name, command, wave, lambda line: self._on_line(name, line))
+                raise Stopping
+            process = Process(
+                name,
+                command,
+                wave,
+                guardian_fd=self._guardian_fd,
+                muted=muted,
+                on_line=lambda line: self._on_line(name, line),
+            )
             process.essential = essential
-            process.muted = muted
             self._processes.append(process)
-            self._tell(f"+ {process.pid} {int(command.stop_signal)}")
         return process
 
     def run(self, name: str, command: Command, *, muted: bool = False) -> None:
@@ -189,7 +207,7 @@ class Supervisor:
         returncode = process.wait()
         self.forget(process)
         if self.stopping.is_set():
-            raise Stopping("Stopped while starting.")
+            raise Stopping
         if returncode:
             raise CommandFailed(name, returncode, process.output() if muted else "")
 
@@ -216,7 +234,9 @@ class Supervisor:
         with self._lock:
             if process in self._processes:
                 self._processes.remove(process)
-                self._tell(f"- {process.pid}")
+                # A guardian that was killed must not keep `stop` from stopping.
+                with suppress(BrokenPipeError):
+                    os.write(self._guardian_fd, f"- {process.pid}\n".encode())
 
     def stop(self, grace_seconds: float = 8) -> None:
         """End every process: asked first, killed when `grace_seconds` have passed for its wave."""
@@ -239,10 +259,3 @@ class Supervisor:
                     break
         for process in processes:
             self.forget(process)
-
-    def _tell(self, line: str) -> None:
-        assert self.guardian.stdin is not None  # noqa: S101  a PIPE was asked for
-        # A guardian that was killed must not keep `stop` from stopping.
-        with suppress(BrokenPipeError):
-            self.guardian.stdin.write(f"{line}\n".encode())
-            self.guardian.stdin.flush()

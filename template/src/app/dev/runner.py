@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from app.dev.ancestors import Ancestors
 from app.dev.data_folder import DataFolder
 from app.dev.errors import DevError, PortUnavailable, ToolMissing
 from app.dev.network import require_free
@@ -26,16 +27,18 @@ def run(
     generated secrets between runs. Settings in the environment hold, except for the addresses of what
     is started here.
     """
+    # Before anything that takes time: who is gone by then is not noticed.
+    ancestors = Ancestors()
     try:
         _require_tools()
         chosen = port if port is not None else _port()
         require_free(host, chosen)
-        folder = DataFolder(data)
-        folder.lock()
         # Imported late: it needs what `_require_tools` looks for.
         from app.dev.session import Session  # noqa: PLC0415
 
-        return Session(folder, host, chosen, reload).run()
+        folder = DataFolder(data)
+        with folder.claimed():
+            return Session(folder, ancestors, host, chosen, reload).run()
     except DevError as exc:
         print(exc, file=sys.stderr)
         return 1

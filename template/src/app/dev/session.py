@@ -44,13 +44,15 @@ class Ended(NamedTuple):
 class Session:
     """The servers, the service's processes, and what is done when one of them ends."""
 
-    def __init__(self, folder: DataFolder, host: str, port: int, reload: bool) -> None:
+    def __init__(
+        self, folder: DataFolder, ancestors: Ancestors, host: str, port: int, reload: bool
+    ) -> None:
         self.screen = Screen()
         self._began = time.monotonic()
         self._folder = folder
         self._host, self._port, self._reload = host, port, reload
         self._supervisor = Supervisor(self.screen.line)
-        self._ancestors = Ancestors()
+        self._ancestors = ancestors
         self._ended: queue.SimpleQueue[Ended] = queue.SimpleQueue()
         self._service: dict[str, Process] = {}
         self._restarted = False
@@ -62,7 +64,6 @@ class Session:
             ended = self._wait()
             self.screen.note(ended.sentence)
             self._supervisor.stop(ended.grace_seconds)
-        self._folder.remove_environment()
         self.screen.note("everything has stopped")
         return ended.exit_code
 
@@ -134,7 +135,7 @@ class Session:
         deadline = time.monotonic() + LIVE_WITHIN_SECONDS
         while not network.answers(url):
             if self._supervisor.stopping.wait(0.05):
-                raise Stopping("Stopped while starting.")
+                raise Stopping
             if time.monotonic() > deadline:
                 raise ServerFailed(f"The API did not answer {url} in {LIVE_WITHIN_SECONDS:.0f} s.")
 

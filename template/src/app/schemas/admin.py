@@ -1,13 +1,13 @@
 """What platform superusers see and do."""
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, StringConstraints
+from pydantic import BaseModel
 
 from app.models.public.tenants import Tenant, TenantStatus
-from app.schemas.base import Body, Text
+from app.schemas.base import Body, Name
 
 
 class AdminTenantRead(BaseModel):
@@ -34,9 +34,7 @@ class AdminTenantRead(BaseModel):
 class IdentityAssumption(Body):
     user_id: UUID
     tenant_id: UUID
-    reason: Annotated[
-        Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000)
-    ]
+    reason: Name
     """Shown to the tenant's admins in their audit log."""
 
 

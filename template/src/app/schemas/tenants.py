@@ -1,14 +1,14 @@
 """Tenants as clients see them."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field
 
 from app.core.roles import Role
 from app.core.slugs import SLUG_MAX_LENGTH, Slug
-from app.models.public.tenants import TenantStatus
+from app.models.public.tenants import Tenant, TenantStatus
 from app.schemas.base import Body, Name, Text
 from app.schemas.json_objects import require_storable
 
@@ -56,3 +56,9 @@ class TenantRead(BaseModel):
     """The caller's."""
     metadata: dict[str, Any]
     created_at: datetime
+
+    @classmethod
+    def of(cls, tenant: Tenant, role: Role) -> Self:
+        """Return a tenant as a member with this role sees it."""
+        values = tenant.model_dump(include={"id", "name", "slug", "status", "created_at"})
+        return cls(**values, role=role, metadata=tenant.attributes)

@@ -3,8 +3,8 @@
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, delete, exists, func, select
-from sqlmodel import SQLModel, col
+from sqlalchemy import ColumnElement, Select, delete, exists, func, select
+from sqlmodel import col
 
 from app.core.db.database import Database
 from app.core.db.sessions import LobbySession
@@ -14,14 +14,16 @@ from app.models.public.email_verifications import EmailVerification
 from app.models.public.refresh_tokens import RefreshToken
 from app.models.public.tenant_invites import InviteStatus, TenantInvite
 from app.models.public.tenants import Tenant, TenantStatus
-from app.models.public.workflow_executions import WorkflowExecution
+from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind
 from app.schemas.admin import AdminTenantRead
 from app.schemas.invites import InviteRead
 from app.services.audit_trail import Actor, AuditTrail
-from app.services.workflow_requests import WorkflowRequests
 
 BATCH: Final = 500
 """Rows that one transaction changes, so that it holds its locks for a moment only."""
+
+
+type _Expiring = RefreshToken | EmailVerification | WorkflowExecution
 
 
 class CleanUp:
@@ -33,8 +35,13 @@ class CleanUp:
 
     async def request(self) -> None:
         """Ask for a clean-up, unless one is waiting or running."""
+        is_open = col(WorkflowExecution.finished_at).is_(None)
+        query = select(
+            exists().where(col(WorkflowExecution.kind) == WorkflowKind.CLEAN_UP, is_open)
+        )
         async with self.database.lobby() as session:
-            await WorkflowRequests(session).clean_up()
+            if not await session.scalar(query):
+                await session.add(WorkflowExecution(kind=WorkflowKind.CLEAN_UP))
 
     async def run(self) -> None:
         """Remove everything that is due."""
@@ -51,7 +58,7 @@ class CleanUp:
         while await self._delete_pending_tenants():
             pass
 
-    async def _delete(self, model: type[SQLModel], condition: ColumnElement[bool]) -> None:
+    async def _delete(self, model: type[_Expiring], condition: ColumnElement[bool]) -> None:
         key = col(model.id)
         due = select(key).where(condition).limit(BATCH).with_for_update(skip_locked=True)
         removed = BATCH

@@ -35,11 +35,11 @@ class Deletion:
     async def drop(self, execution_id: UUID, due_at: datetime) -> None:
         """Drop the schema with all its data and the role, and give the slug free.
 
-        Memberships and sessions stay, so that members are told what became of the tenant. Nothing happens if
-        `due_at` is no longer the end of the grace period.
+        Memberships and sessions stay, so that members are told what became of the tenant. Nothing happens if the
+        grace period was prolonged beyond `due_at`.
         """
         async with tenant_work(self.owner, execution_id, _DELETING) as work:
-            if work is None or work.tenant.delete_after != due_at:
+            if work is None or (work.tenant.delete_after or due_at) > due_at:
                 return
             await _cancel_invites(work)
             await wait_for(work.session, Lock.CHANGE_ROLES)

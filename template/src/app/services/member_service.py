@@ -1,13 +1,16 @@
 """Changes to a tenant's members: who may make them, and the audit trail."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from app.core.errors import LastOwner, RoleRequired
+from app.core.identifiers import utcnow
 from app.core.roles import Role
 from app.models.public.user_tenant_membership import UserTenantMembership
 from app.repositories.public.memberships import MembershipRepository
 from app.repositories.public.refresh_tokens import RefreshTokenRepository
 from app.repositories.public.tenants import TenantRegistry
+from app.repositories.public.users import UserRepository
 from app.schemas.members import MemberRead
 from app.services.acting_member import ActingMember
 from app.services.audit_trail import AuditTrail
@@ -20,15 +23,20 @@ class MemberService:
         self,
         tenants: TenantRegistry,
         memberships: MembershipRepository,
+        users: UserRepository,
         sessions: RefreshTokenRepository,
         audit: AuditTrail,
         caller: ActingMember,
+        *,
+        access_ttl: timedelta,
     ) -> None:
         self.tenants = tenants
         self.memberships = memberships
+        self.users = users
         self.sessions = sessions
         self.audit = audit
         self.caller = caller
+        self.access_ttl = access_ttl
 
     async def change_role(self, user_id: UUID, role: Role) -> MemberRead:
         """Give a member another role.
@@ -39,17 +47,14 @@ class MemberService:
             AssumedIdentityForbidden: the member is or becomes an owner, and a superuser assumes the identity.
             LastOwner: the tenant would be left without one.
         """
-        if role is Role.OWNER:
-            self.caller.require_owner()
-        membership = await self._locked(user_id)
-        before = await self._read(user_id)
-        if membership.role is role:
-            return before
-        if membership.role is Role.OWNER:
-            await self._require_other_owner(user_id)
+        membership = await self._to_change(user_id, role)
+        before = await self.memberships.read_member(self.caller.tenant_id, user_id)
         await self.memberships.update(membership, {"role": role})
         after = before.model_copy(update={"role": role})
-        await self.audit.record("member.role_changed", "member", user_id, before=before, after=after)
+        if after != before:
+            await self.audit.record(
+                "member.role_changed", "member", user_id, before=before, after=after
+            )
         return after
 
     async def remove(self, user_id: UUID) -> None:
@@ -61,9 +66,39 @@ class MemberService:
             AssumedIdentityForbidden: the member is an owner, and a superuser assumes the identity.
             LastOwner: the tenant would be left without one.
         """
-        membership = await self._locked(user_id)
-        before = await self._read(user_id)
-        if membership.role is Role.OWNER:
-            await self._require_other_owner(user_id)
+        membership = await self._to_change(user_id, None)
+        before = await self.memberships.read_member(self.caller.tenant_id, user_id)
         await self.memberships.remove(membership)
+        await self._let_sessions_expire(user_id)
         await self.audit.record("member.removed", "member", user_id, before=before)
+
+    async def _to_change(self, user_id: UUID, role: Role | None) -> UserTenantMembership:
+        if role is Role.OWNER:
+            self.caller.require_owner()
+        # Roles in a tenant change one at a time: of two owners who remove each other, one stays.
+        await self.tenants.get(self.caller.tenant_id)
+        membership = await self.memberships.get_of(self.caller.tenant_id, user_id)
+        if membership.role is Role.OWNER:
+            self.caller.require_owner()
+            if role is not Role.OWNER:
+                await self._require_other_owner(user_id)
+        await self._require_unchanged_caller()
+        return membership
+
+    async def _require_other_owner(self, user_id: UUID) -> None:
+        if await self.memberships.owners(self.caller.tenant_id) == [user_id]:
+            raise LastOwner
+
+    async def _require_unchanged_caller(self) -> None:
+        # Admission saw the caller's role before this request had to wait for the tenant.
+        own = await self.memberships.find_of(self.caller.tenant_id, self.caller.user_id)
+        if own is None or not own.role.at_least(self.caller.role):
+            raise RoleRequired("Your role was changed at this moment.")
+
+    async def _let_sessions_expire(self, user_id: UUID) -> None:
+        # They open nothing any more: a refresh is refused, an access token finds no such tenant. Once the last of those
+        # has expired the sessions have too, so that a later invite revives none of them.
+        await self.users.get(user_id)
+        await self.sessions.let_expire(
+            user_id, self.caller.tenant_id, by=utcnow() + self.access_ttl
+        )

@@ -19,9 +19,10 @@ from app.core.roles import Role
 from app.core.settings import DatabaseSettings
 from app.models.public.tenants import TenantStatus
 from app.models.public.user_tenant_membership import UserTenantMembership
-from app.models.public.workflow_executions import WorkflowStatus
+from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind, WorkflowStatus
 from app.models.trees import tenant_tree
 from app.services.tenant_work import TenantWork, tenant_work
+from app.services.workflow_requests import Mail, WorkflowRequests
 
 _UNREADY: Final = TenantStatus.PROVISIONING
 
@@ -34,6 +35,11 @@ class Provisioning:
         self.login = privileges.login_role(settings)
         # Alembic upgrades one schema at a time in a process; who waits here holds no connection.
         self._migrating = asyncio.Lock()
+
+    async def run(self, execution_id: UUID) -> None:
+        """Take every step here and now, without an engine."""
+        if await self.create_schema(execution_id) and await self.migrate_schema(execution_id):
+            await self.complete(execution_id)
 
     async def create_schema(self, execution_id: UUID) -> bool:
         """Create the role and the empty schema, and tell whether the next step is to follow."""
@@ -60,11 +66,12 @@ class Provisioning:
         return True
 
     async def complete(self, execution_id: UUID) -> None:
-        """Open the tenant, with its creator as its first owner."""
+        """Open the tenant, with its creator as its first owner, who is welcomed once."""
         async with tenant_work(self.owner, execution_id, _UNREADY) as work:
             if work is not None:
                 await _ensure_owner(work)
                 await work.change_status(TenantStatus.READY, action="tenant.provisioned")
+                await _welcome_owner(work)
                 await work.close(WorkflowStatus.COMPLETED)
 
     async def drop_unready(self, execution_id: UUID) -> None:
@@ -98,3 +105,16 @@ async def _ensure_owner(work: TenantWork) -> None:
         .values(role=Role.OWNER, **first)
         .on_conflict_do_update(constraint="pk_user_tenant_membership", set_={"role": Role.OWNER})
     )
+
+
+async def _welcome_owner(work: TenantWork) -> None:
+    tenant, owner = work.tenant, work.tenant.created_by
+    requested = exists().where(
+        col(WorkflowExecution.tenant_id) == tenant.id,
+        col(WorkflowExecution.kind) == WorkflowKind.SEND_EMAIL,
+        col(WorkflowExecution.payload)["mail"].astext == Mail.WELCOME.value,
+    )
+    if owner is not None and not await work.session.scalar(select(requested)):
+        await WorkflowRequests(work.session).send_email(
+            Mail.WELCOME, owner, user_id=owner, tenant_id=tenant.id
+        )

@@ -7,7 +7,7 @@ from app.core.roles import Role
 from app.core.security.opaque_tokens import digest, is_well_formed
 from app.core.settings import AuthSettings
 from app.models.public.email_verifications import EmailVerification, VerificationPurpose
-from app.models.public.tenants import Tenant, TenantStatus
+from app.models.public.tenants import TenantStatus
 from app.models.public.users import User
 from app.repositories.public.email_verifications import EmailVerificationRepository, Proof
 from app.repositories.public.users import UserRepository, user_read
@@ -73,4 +73,73 @@ class RegistrationService:
         mail = Mail.CONFIRM_TENANT if account.email_verified else Mail.VERIFY_EMAIL
         await self.workflows.send_email(
             mail, verification.id, user_id=account.id, tenant_id=tenant.id
+        )
+
+    async def resend(self, email: str) -> None:
+        """Have the mail of the latest open registration sent again.
+
+        The same statements run, and a mail is asked for, whether or not there is one; the worker finds out. A token
+        that was mailed before stays good, as long as the new one.
+        """
+        account = await self.users.account(email)
+        waiting = await self.verifications.reopen(
+            account.id if account else uuid7(), utcnow() + self.settings.verification_ttl
+        )
+        verification_id = waiting.id if waiting else uuid7()
+        known = account is not None and account.email_verified
+        await self.audit.record("user.verification_resent", "email_verification", verification_id)
+        await self.workflows.send_email(
+            Mail.CONFIRM_TENANT if known else Mail.VERIFY_EMAIL, verification_id
+        )
+
+    async def verify(self, token: str) -> EmailVerified:
+        """Accept that the user reads the address's mail, and open the tenant of the registration.
+
+        The first proof also makes this registration's password and name the user's, and ends every session when the
+        password is another: who registered the address before gains nothing by it.
+
+        Raises:
+            TokenInvalid: it is unknown, used or expired.
+        """
+        if not is_well_formed(token):
+            raise TokenInvalid
+        proof = await self.verifications.use(digest(token), VerificationPurpose.VERIFY_EMAIL)
+        if proof is None:
+            raise TokenInvalid
+        user = await self.users.get(proof.user_id)
+        if user.email_verified_at is None:
+            await self._accept(user, proof)
+        return EmailVerified(user=user_read(user), tenant=await self._open_tenant(proof))
+
+    async def _accept(self, user: User, proof: Proof) -> None:
+        before, replaced = user_read(user), proof.password_hash not in (None, user.password_hash)
+        changes = {"full_name": proof.full_name, "password_hash": proof.password_hash}
+        given = {name: value for name, value in changes.items() if value is not None}
+        await self.users.update(user, {**given, "email_verified_at": utcnow()})
+        if replaced:
+            await self.sessions.end_all(user.id, "password_changed")
+        await self.audit.record(
+            "user.verified",
+            "user",
+            user.id,
+            before=before,
+            after=user_read(user),
+            user_id=user.id,
+        )
+        await self.workflows.send_email(
+            Mail.WELCOME, user.id, user_id=user.id, tenant_id=proof.tenant_id
+        )
+
+    async def _open_tenant(self, proof: Proof) -> UserTenant | None:
+        if proof.tenant_id is None:
+            return None
+        tenant = await self.tenants.open(proof.tenant_id, owner_id=proof.user_id)
+        if tenant.status is TenantStatus.DELETED:
+            return None
+        return UserTenant(
+            id=tenant.id,
+            slug=tenant.slug,
+            name=tenant.name,
+            status=tenant.status,
+            role=Role.OWNER,
         )

@@ -117,9 +117,7 @@ class SessionService:
         if not await self._end_one(user_id, session_id, "revoked"):
             raise NotFound
 
-    async def end_all(
-        self, user_id: UUID, reason: EndReason, *, but: UUID | None = None
-    ) -> None:
+    async def end_all(self, user_id: UUID, reason: EndReason, *, but: UUID | None = None) -> None:
         """End every session of the user, or every one `but` one."""
         await self.users.get(user_id)
         ended = await self.tokens.revoke_all(user_id, utcnow(), but=but)

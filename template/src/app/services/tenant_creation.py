@@ -97,4 +97,3 @@ class TenantCreation:
         id = uuid7()
         schema = tenancy.schema_name_of(tenant.slug, id)
         return await self.tenants.add(Tenant(id=id, schema_name=schema, **values))
-

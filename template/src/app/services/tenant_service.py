@@ -1,7 +1,6 @@
 """Changes to the current tenant: who may make them, and the audit trail."""
 
 from app.core.errors import SlugNotConfirmed
-from app.models.public.tenants import Tenant
 from app.repositories.public.tenants import TenantRegistry
 from app.schemas.admin import AdminTenantRead
 from app.schemas.tenants import TenantDelete, TenantRead, TenantUpdate
@@ -44,8 +43,10 @@ class TenantService:
         before = AdminTenantRead.of(tenant)
         after = AdminTenantRead.of(await self.tenants.update(tenant, changes))
         if after != before:
-            await self.audit.record("tenant.updated", "tenant", tenant.id, before=before, after=after)
-        return self._read(tenant)
+            await self.audit.record(
+                "tenant.updated", "tenant", tenant.id, before=before, after=after
+            )
+        return TenantRead.of(tenant, self.caller.role)
 
     async def delete(self, data: TenantDelete) -> TenantRead:
         """Close the tenant and have its data dropped when the grace period ends.
@@ -58,8 +59,4 @@ class TenantService:
         if data.confirm_slug != tenant.slug:
             raise SlugNotConfirmed
         await self.lifecycle.delete(tenant.id)
-        return self._read(tenant)
-
-    def _read(self, tenant: Tenant) -> TenantRead:
-        values = AdminTenantRead.of(tenant).model_dump()
-        return TenantRead(**values, role=self.caller.role)
+        return TenantRead.of(tenant, self.caller.role)

@@ -29,7 +29,7 @@ class Components:
     tenant_strategy: TenantStrategy
 
 
-def get_components(request: Request) -> Components:
+async def get_components(request: Request) -> Components:
     """Return the components of the application that answers `request`."""
     components: Components = request.app.state.components
     return components

@@ -7,10 +7,11 @@ from string import Template
 from typing import Final
 
 from fastapi import APIRouter
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from app.api.dependencies.components import ComponentsDep
 from app.core import about
+from app.core.errors import NotFound
 from app.core.settings import DevSettings
 
 LOGINS: Final = (
@@ -75,6 +76,19 @@ async def accept_invite() -> Response:
         fields='<label>Your name <input name="full_name" required maxlength="200"></label>'
         + _PASSWORD_FIELD.format(label="Password", name="password"),
     )
+
+
+@link_pages.get("/mailbox")
+async def mailbox(components: ComponentsDep) -> Response:
+    """Lead to the mailbox, which has a port of its own.
+
+    Raises:
+        NotFound: mail goes somewhere else.
+    """
+    url = components.settings.dev.mailbox_url
+    if url is None:
+        raise NotFound
+    return RedirectResponse(url)
 
 
 @link_pages.get("/pages/pages.css")

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -23,8 +23,10 @@ def create_pool(settings: DatabaseSettings) -> AsyncEngine:
     engine = create_async_engine(
         _url(settings.url.get_secret_value()),
         isolation_level="AUTOCOMMIT",
-        pool_size=settings.pool_size,
-        max_overflow=settings.max_overflow,
+        # SQLAlchemy closes overflow connections as soon as they are free: under steady load each request would pay
+        # for a new one, which costs more than the request.
+        pool_size=settings.pool_size + settings.max_overflow,
+        max_overflow=0,
         pool_timeout=settings.pool_timeout.total_seconds(),
         pool_recycle=settings.recycle_after.total_seconds(),
         pool_use_lifo=True,
@@ -84,4 +86,4 @@ def _connect_args(settings: DatabaseSettings) -> dict[str, Any]:
 def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
     # Costs no round trip: the driver knows when the server has hung up, as it does on a restart.
     if connection.driver_connection.is_closed():
-        raise InvalidatePoolError
+        raise DisconnectionError

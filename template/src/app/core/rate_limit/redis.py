@@ -19,7 +19,7 @@ from app.core import about
 from app.core.rate_limit.storage import Hit, StorageUnavailable, Window
 from app.core.settings import RedisSettings
 
-_PREFIX: Final = f"{about.SLUG}:limit:"
+_PREFIX: Final = f"{about.SLUG}:limit"
 
 # The library's two scripts, run for several keys and together: what it would do in two round
 # trips for each limit is one for all. Times are in milliseconds.
@@ -117,7 +117,7 @@ class RedisStorage:
         keys: list[str] = []
         limits: list[int] = []
         for limit, key in hits:
-            current = f"{_PREFIX}{key}"
+            current = f"{_PREFIX}:{{{key}}}"
             keys += (f"{current}/-1", current)
             limits += (limit.amount, limit.get_expiry())
         arguments: list[str | int] = [len(keys), *keys, *limits]
@@ -146,10 +146,11 @@ def _window(
     current_ttl: int,
 ) -> Window:
     # As `SlidingWindowCounterRateLimiter.get_window_stats`, from numbers that came with the hit.
+    # A window that begins in this millisecond ends after its whole length, not now.
     expiry = limit.get_expiry() * 1000
     remaining = limit.amount - floor(previous * previous_ttl / expiry + current)
     reset = min(
         previous_ttl % (expiry / previous) if previous else inf,
-        current_ttl % expiry if current else inf,
+        (current_ttl - 1) % expiry + 1 if current else inf,
     )
     return Window(bool(acquired), max(0, remaining), 0.0 if reset == inf else reset / 1000)

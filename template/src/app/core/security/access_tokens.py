@@ -22,6 +22,7 @@ _MAX_LENGTH: Final = 2048
 # PyJWT also takes base64 padding; one token has one spelling here.
 _SHAPE: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 _REMEMBERED: Final = 4096
+_LAST_SECOND: Final = 253_402_300_799  # of the year 9999
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class AccessTokens:
             claims = self._remembered(token)
         except (jwt.PyJWTError, ValueError):
             raise Unauthenticated from None
-        if claims.expires_at + self._skew_seconds <= time.time():
+        if claims.expires_at <= time.time() - self._skew_seconds:
             raise Unauthenticated
         return claims
 
@@ -143,8 +144,8 @@ def _claims(payload: Mapping[str, Any]) -> AccessClaims:
         tenant_slug=None if tenant_slug is None else _typed(tenant_slug, str),
         role=None if role is None else Role(role),
         actor_id=None if actor is None else _uuid(_typed(actor, dict).get("sub")),
-        issued_at=_typed(payload["iat"], int),
-        expires_at=_typed(payload["exp"], int),
+        issued_at=_seconds(payload["iat"]),
+        expires_at=_seconds(payload["exp"]),
     )
 
 
@@ -154,6 +155,13 @@ def _uuid(value: object) -> UUID:
     if str(parsed) != text:
         raise ValueError("uuid")
     return parsed
+
+
+def _seconds(value: object) -> int:
+    number = _typed(value, int)
+    if not 0 <= number <= _LAST_SECOND:
+        raise ValueError("seconds")
+    return number
 
 
 def _typed[T](value: object, kind: type[T]) -> T:

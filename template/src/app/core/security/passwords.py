@@ -85,6 +85,8 @@ class Passwords:
         Raises:
             PasswordTooWeak: with the reason and a hint.
         """
+        if not password:
+            raise PasswordTooWeak("It is empty.")
         if len(password) > MAX_LENGTH:
             raise PasswordTooWeak(f"It must have at most {MAX_LENGTH} characters.")
         judged, words = _judged(_normalised(password)), _split(own_words)

@@ -103,7 +103,7 @@ def _body(mail: EmailMessage, kind: str) -> str | None:
     if part is None:
         return None
     try:
-        return str(part.get_content())
+        return str(part.get_content()).replace("\r\n", "\n")
     except (LookupError, ValueError):
         # An unknown or a wrong charset; showing something helps more than showing nothing.
         payload = part.get_payload(decode=True)

@@ -1,5 +1,6 @@
 """The mailbox's pages and its list for programs."""
 
+import math
 import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -29,7 +30,7 @@ MAX_WAIT_SECONDS = 30.0
 # A page of this machine that any website may link to: it loads nothing and runs nothing.
 PAGE_HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; frame-src 'self';"
+        "default-src 'none'; style-src 'self'; img-src data:; frame-src 'self';"
         " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "no-referrer",
@@ -90,9 +91,11 @@ class Pages:
         """The same as JSON; with `?wait=` seconds it waits for the first message that matches."""
         to = request.query_params.get("to", "").strip()
         try:
-            wait = min(max(float(request.query_params.get("wait", 0)), 0.0), MAX_WAIT_SECONDS)
+            wait = float(request.query_params.get("wait", 0))
         except ValueError:
-            raise HTTPException(400, "wait is not a number of seconds") from None
+            wait = math.nan
+        if not 0 <= wait <= MAX_WAIT_SECONDS:
+            raise HTTPException(400, f"wait takes 0 to {MAX_WAIT_SECONDS:.0f} seconds.")
         found = self._messages.list(to) or await self._messages.wait(to, wait)
         return JSONResponse([_as_json(message) for message in found], headers=PAGE_HEADERS)
 

@@ -32,19 +32,19 @@ class Account:
 
 
 @cache
-def without_root(program: Path) -> Account:
-    """The account to run a program under.
+def without_root(program: Path, folder: Path) -> Account:
+    """The account to run a program under, with its data in a folder.
 
     Raises:
-        ToolMissing: this is root, and no other account can run the program.
+        ToolMissing: this is root, and no other account can run the program or enter the folder.
     """
     if os.geteuid() != 0:
         return Account()
     for account in _candidates():
-        if _can_run(account, program):
+        if _can_run(account, program, folder):
             return account
     raise ToolMissing(
-        f"PostgreSQL refuses to run as root, and no other account can run {program}."
+        f"PostgreSQL refuses to run as root, and no other account can run {program} in {folder}."
         " Start this as an ordinary user, or from a folder that every user may enter."
     )
 
@@ -64,11 +64,12 @@ def _candidates() -> Iterable[Account]:
     yield Account(switch=(user, group), owner=(user, group))
 
 
-def _can_run(account: Account, program: Path) -> bool:
+def _can_run(account: Account, program: Path, folder: Path) -> bool:
     user, group = account.switch or (None, None)
+    attempt = ("/bin/sh", "-c", 'cd "$1" && exec "$0" --version', str(program), str(folder))
     try:
         done = subprocess.run(
-            [*account.prefix, str(program), "--version"],
+            [*account.prefix, *attempt],
             user=user,
             group=group,
             extra_groups=[] if account.switch else None,

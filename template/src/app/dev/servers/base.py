@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from app.dev import network
-from app.dev.errors import ServerFailed, ToolMissing
+from app.dev.errors import ServerFailed, Stopping, ToolMissing
 from app.dev.processes import SERVERS_WAVE, Command, Process, Supervisor
 
 START_ATTEMPTS = 4
@@ -98,14 +98,13 @@ def start(server: Server, supervisor: Supervisor) -> Process:
             network.require_free(network.LOOPBACK, port)
     server.prepare(supervisor)
     for _ in range(START_ATTEMPTS):
-        try:
-            process = supervisor.start(server.name, server.command(), SERVERS_WAVE, muted=True)
-        except OSError as exc:
-            raise ToolMissing(f"{exc.filename} cannot be started: {exc.strerror}.") from None
+        process = supervisor.start(server.name, server.command(), SERVERS_WAVE, muted=True)
         if _becomes_ready(server, process, supervisor):
             process.muted = server.is_chatty
             process.essential = True
             return process
+        if supervisor.stopping.is_set():
+            raise Stopping
         if not server.lost_a_port():
             break
         server.change_ports()

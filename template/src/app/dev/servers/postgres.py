@@ -15,7 +15,7 @@ from app.dev import network
 from app.dev.data_folder import write_private
 from app.dev.errors import DataFolderUnusable
 from app.dev.processes import Command, Supervisor
-from app.dev.servers.account import without_root
+from app.dev.servers.account import Account, without_root
 from app.dev.servers.base import Server, wheel
 
 SUPERUSER: Final = "postgres"
@@ -89,7 +89,7 @@ class Postgres(Server):
             raise DataFolderUnusable(
                 f"{passwords} is gone, so nobody can sign in: remove {self.folder} to start over."
             ) from None
-        without_root(_program("postgres")).give(self._cluster)
+        self._account().give(self._cluster)
         self._drop_stale_lock()
 
     def command(self) -> Command:
@@ -119,7 +119,7 @@ class Postgres(Server):
         draft.mkdir(mode=0o700)
         password = self.folder / "superuser-password"
         write_private(password, self._passwords[SUPERUSER])
-        account = without_root(_program("postgres"))
+        account = self._account()
         account.give(draft)
         account.give(password)
         initdb = self._run(
@@ -164,7 +164,7 @@ class Postgres(Server):
 
     def _run(self, name: str, *arguments: str, stdin: str = "") -> Command:
         program = _program(name)
-        account = without_root(program)
+        account = self._account()
         return Command(
             [*account.prefix, str(program), *arguments],
             ENVIRONMENT,
@@ -172,6 +172,9 @@ class Postgres(Server):
             signal.SIGINT,
             account.switch,
         )
+
+    def _account(self) -> Account:
+        return without_root(_program("postgres"), self.folder)
 
     def _check_version(self) -> None:
         written_by = (self._cluster / "PG_VERSION").read_text().strip()

@@ -1,6 +1,7 @@
 """Temporal's servers: the CLI's development server, and the one that skips time."""
 
 import shutil
+import subprocess
 import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
@@ -92,8 +93,12 @@ class TimeSkippingTemporal(Server):
         return Command([_program("temporal-test-server"), str(self.port)], {})
 
     def is_ready(self) -> bool:
-        """Whether it takes connections, which it does once it serves."""
-        return network.accepts(self.port)
+        """Whether its gRPC health check says so; the CLI asks it."""
+        asked = [_program("temporal"), "operator", "cluster", "health", "--address", self.address]
+        environment = {"HOME": str(self.folder)}
+        return (
+            subprocess.run(asked, env=environment, capture_output=True, check=False).returncode == 0
+        )
 
 
 def _program(name: str) -> str:

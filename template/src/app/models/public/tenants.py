@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from app.core.identifiers import utcnow, uuid7
-from app.core.slugs import SLUG_MAX_LENGTH, SLUG_PATTERN
+from app.core.slugs import SLUG_MAX_LENGTH, SLUG_PATTERN, UUID_PATTERN
 from app.models.base import PublicBase, Timestamp, one_of, text_enum
 
 
@@ -31,7 +31,7 @@ class Tenant(PublicBase, table=True):
     __table_args__ = (
         CheckConstraint(
             f"slug ~ '{SLUG_PATTERN}' AND length(slug) <= {SLUG_MAX_LENGTH}"
-            " AND replace(slug, '-', '') !~ '^[0-9a-f]{32}$'",
+            f" AND replace(slug, '-', '') !~ '{UUID_PATTERN}'",
             name="slug",
         ),
         CheckConstraint(one_of("status", TenantStatus), name="status"),

@@ -5,8 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select, update
-from sqlalchemy import literal as sql_literal
+from sqlalchemy import ColumnElement, and_, bindparam, func, insert, literal, select, update
 from sqlmodel import col
 
 from app.core.db.query import Query
@@ -56,19 +55,12 @@ class EmailVerificationRepository(LobbyRepository[EmailVerification]):
 
     async def use(self, token_hash: bytes, purpose: VerificationPurpose) -> Proof | None:
         """Use the token up; `None` if it cannot be used, so that of several callers one succeeds."""
-        used = await self.session.execute(
-            update(EmailVerification)
-            .where(
-                col(EmailVerification.token_hash) == token_hash,
-                col(EmailVerification.purpose) == purpose,
-                _OPEN,
-            )
-            .values(used_at=utcnow())
-            .returning(*_FIELDS)
-            .execution_options(synchronize_session=False)
+        return await self._change(
+            col(EmailVerification.token_hash) == token_hash,
+            col(EmailVerification.purpose) == purpose,
+            _OPEN,
+            used_at=utcnow(),
         )
-        row = used.mappings().one_or_none()
-        return None if row is None else Proof.model_validate(dict(row))
 
     async def close(self, user_id: UUID, purpose: VerificationPurpose) -> None:
         """Use up the user's other tokens of this purpose."""
@@ -87,41 +79,40 @@ class EmailVerificationRepository(LobbyRepository[EmailVerification]):
         """Add a reset for the user with this address, if there is one, in one statement."""
         columns = ("id", "user_id", "purpose", "expires_at", "created_at")
         values = select(
-            sql_literal(id),
+            literal(id),
             col(User.id),
-            sql_literal(VerificationPurpose.RESET_PASSWORD.value),
-            sql_literal(expires_at),
-            sql_literal(utcnow()),
+            literal(VerificationPurpose.RESET_PASSWORD.value),
+            literal(expires_at),
+            literal(utcnow()),
         ).where(col(User.email) == email)
         await self.session.execute(
             insert(EmailVerification).from_select(columns, values, include_defaults=False)
         )
 
-    async def reopen(self, email: str, expires_at: datetime) -> Proof | None:
-        """Return the latest registration that still waits for its mail to be answered, open until `expires_at`."""
+    async def reopen(self, user_id: UUID, expires_at: datetime) -> Proof | None:
+        """Return the user's latest registration whose mail was not answered, open until `expires_at`."""
         latest = (
             select(col(EmailVerification.id))
-            .join(User, col(User.id) == col(EmailVerification.user_id))
             .where(
-                col(User.email) == email,
+                col(EmailVerification.user_id) == user_id,
                 col(EmailVerification.purpose) == VerificationPurpose.VERIFY_EMAIL,
                 _UNUSED,
-                # A verified user needs a mail for the sake of the tenant alone.
-                or_(
-                    col(User.email_verified_at).is_(None),
-                    col(EmailVerification.tenant_id).is_not(None),
-                ),
             )
             .order_by(col(EmailVerification.created_at).desc(), col(EmailVerification.id).desc())
             .limit(1)
             .scalar_subquery()
         )
-        reopened = await self.session.execute(
+        return await self._change(
+            col(EmailVerification.id) == latest, _UNUSED, expires_at=expires_at
+        )
+
+    async def _change(self, *which: ColumnElement[bool], **values: datetime) -> Proof | None:
+        changed = await self.session.execute(
             update(EmailVerification)
-            .where(col(EmailVerification.id) == latest, _UNUSED)
-            .values(expires_at=expires_at)
+            .where(*which)
+            .values(**values)
             .returning(*_FIELDS)
             .execution_options(synchronize_session=False)
         )
-        row = reopened.mappings().one_or_none()
+        row = changed.mappings().one_or_none()
         return None if row is None else Proof.model_validate(dict(row))

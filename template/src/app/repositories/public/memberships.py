@@ -25,7 +25,7 @@ class _Joined(UserTenant):
 
 # A deleted tenant has given its slug free: another tenant may have it by now. Status and slug are compared as the
 # index `uq_tenants_slug` is written, without parameters, so that it can be used.
-_TENANTS_OF_USER: Final[Select[Any]] = (
+_TENANTS_OF_USER: Select[*tuple[Any, ...]] = (
     select(
         col(Tenant.id),
         col(Tenant.slug),
@@ -49,9 +49,7 @@ _BY_SLUG: Final = Query(
     UserTenant,
 )
 
-_BY_ID: Final = Query(
-    _TENANTS_OF_USER.where(col(Tenant.id) == bindparam("tenant_id")), UserTenant
-)
+_BY_ID: Final = Query(_TENANTS_OF_USER.where(col(Tenant.id) == bindparam("tenant_id")), UserTenant)
 
 _NEWEST: Final = Query(
     _TENANTS_OF_USER.where(
@@ -63,7 +61,7 @@ _NEWEST: Final = Query(
     _Joined,
 )
 
-_MEMBERS: Final[Select[Any]] = (
+_MEMBERS: Select[*tuple[Any, ...]] = (
     select(
         col(User.id).label("user_id"),
         col(User.email),
@@ -134,7 +132,14 @@ class MembershipRepository(LobbyRepository[UserTenantMembership]):
         Raises:
             NotFound: the user is no member.
         """
-        row = await self.session.scalar(
+        row = await self.find_of(tenant_id, user_id)
+        if row is None:
+            raise NotFound
+        return row
+
+    async def find_of(self, tenant_id: UUID, user_id: UUID) -> UserTenantMembership | None:
+        """Return a membership to change it, locked until the transaction ends, or `None`."""
+        return await self.session.scalar(
             select(UserTenantMembership)
             .where(
                 col(UserTenantMembership.tenant_id) == tenant_id,
@@ -142,9 +147,6 @@ class MembershipRepository(LobbyRepository[UserTenantMembership]):
             )
             .with_for_update()
         )
-        if row is None:
-            raise NotFound
-        return row
 
     async def owners(self, tenant_id: UUID) -> list[UUID]:
         """Return the tenant's owners. Lock the tenant first (`TenantRegistry.get`), or they may change."""

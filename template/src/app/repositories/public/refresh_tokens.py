@@ -127,7 +127,9 @@ class RefreshTokenRepository(LobbyRepository[RefreshToken]):
         )
         return Page.of(rows, request.limit, lambda row: Position(row.created_at, row.id))
 
-    async def revoke_session(self, user_id: UUID, family_id: UUID, now: datetime) -> list[SessionFacts]:
+    async def revoke_session(
+        self, user_id: UUID, family_id: UUID, now: datetime
+    ) -> list[SessionFacts]:
         """End a session of the user; return it, if it was alive."""
         return await self._revoke(now, user_id, col(RefreshToken.family_id) == family_id)
 
@@ -137,6 +139,22 @@ class RefreshTokenRepository(LobbyRepository[RefreshToken]):
         """End the user's sessions, all or all but one; return those that were alive."""
         others: tuple[Any, ...] = () if but is None else (col(RefreshToken.family_id) != but,)
         return await self._revoke(now, user_id, *others)
+
+    async def let_expire(self, user_id: UUID, tenant_id: UUID, by: datetime) -> None:
+        """Have the user's sessions in a tenant end at `by`, if they would not end before."""
+        await self.session.execute(
+            update(RefreshToken)
+            .where(
+                col(RefreshToken.user_id) == user_id,
+                col(RefreshToken.tenant_id) == tenant_id,
+                _LIVE,
+            )
+            .values(
+                expires_at=func.least(col(RefreshToken.expires_at), by),
+                session_expires_at=func.least(col(RefreshToken.session_expires_at), by),
+            )
+            .execution_options(synchronize_session=False)
+        )
 
     async def _revoke(
         self, now: datetime, user_id: UUID, *which: ColumnElement[bool]

@@ -1,9 +1,9 @@
 """Tenants: the lobby's list of them."""
 
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, literal_column, select, text, tuple_
+from sqlalchemy import Select, String, bindparam, func, literal_column, select, text, tuple_
 from sqlmodel import col
 
 from app.core.db.query import Query
@@ -15,8 +15,7 @@ from app.schemas.admin import AdminTenantRead
 from app.schemas.base import Page, PageRequest, Position
 from app.schemas.tenants import TenantRead
 
-
-_OF_MEMBER: Final = (
+_OF_MEMBER: Final[Select[*tuple[Any, ...]]] = (
     select(
         col(Tenant.id),
         col(Tenant.name),
@@ -38,15 +37,14 @@ _NOT_DELETED: Final = col(Tenant.status) != literal_column("'deleted'")
 _BY_SLUG: Final = Query(
     _OF_MEMBER.where(
         func.replace(col(Tenant.slug), text("'-'"), text("'_'"))
-        == func.replace(bindparam("slug"), text("'-'"), text("'_'")),
+        == func.replace(bindparam("slug", type_=String), text("'-'"), text("'_'")),
         _NOT_DELETED,
     ),
     TenantRead,
 )
 
 _MINE: Final = Query(
-    _OF_MEMBER
-    .where(
+    _OF_MEMBER.where(
         tuple_(col(Tenant.created_at), col(Tenant.id)) < tuple_(bindparam("at"), bindparam("id")),
         _NOT_DELETED,
     )
@@ -98,6 +96,17 @@ class TenantRegistry(LobbyRepository[Tenant]):
         if row is None:
             raise TenantNotFound
         return row
+
+    async def status(self, id: UUID) -> TenantStatus:
+        """Return the state of a tenant.
+
+        Raises:
+            TenantNotFound: there is none.
+        """
+        status = await self.session.scalar(select(col(Tenant.status)).where(col(Tenant.id) == id))
+        if status is None:
+            raise TenantNotFound
+        return status
 
     async def page(
         self, request: PageRequest, *, status: TenantStatus | None

@@ -21,7 +21,7 @@ _verified: Final = col(User.email_verified_at).is_not(None)
 
 
 class Account(BaseModel):
-    """What a registration must know of the user that it found or made."""
+    """What must be known of an address to decide about mail to it."""
 
     id: UUID
     email_verified: bool
@@ -69,7 +69,7 @@ _ACCOUNT: Final = Query(
     Account,
 )
 
-_CREDENTIALS: Final[Select[Any]] = select(
+_CREDENTIALS: Select[*tuple[Any, ...]] = select(
     col(User.id).label("user_id"),
     col(User.email),
     col(User.full_name),
@@ -138,6 +138,10 @@ class UserRepository(LobbyRepository[User]):
         """Return what a signed-in user's password is checked against."""
         return await self.session.row(_OF_USER, id=id)
 
+    async def account(self, email: str) -> Account | None:
+        """Return the account of an address, if it has one."""
+        return await self.session.row(_ACCOUNT, email=email)
+
     async def find_or_add(self, user: User) -> Account:
         """Return the account of the address, which is `user` if nobody had it.
 
@@ -146,7 +150,7 @@ class UserRepository(LobbyRepository[User]):
         await self.session.execute(
             insert(User).values(user.model_dump()).on_conflict_do_nothing(index_elements=["email"])
         )
-        account = await self.session.row(_ACCOUNT, email=user.email)
+        account = await self.account(user.email)
         if account is None:
             raise Unavailable("The user was deleted at this moment.")
         return account

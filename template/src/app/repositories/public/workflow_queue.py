@@ -110,4 +110,4 @@ class WorkflowQueue:
             .returning(col(WorkflowExecution.id), col(WorkflowExecution.kind))
             .execution_options(synchronize_session=False)
         )
-        return [QueuedExecution(id=id, kind=kind) for id, kind in claimed]
+        return [QueuedExecution.model_validate(dict(row)) for row in claimed.mappings()]

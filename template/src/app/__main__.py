@@ -1,0 +1,5 @@
+"""`python -m app <command>`."""
+
+from app.cli.main import main
+
+main()

@@ -1,0 +1,68 @@
+"""What the routes of invites ask for."""
+
+from typing import Annotated
+
+from fastapi import Depends
+
+from app.api.dependencies.admission import AdminUser, Admitted, OptionalUser
+from app.api.dependencies.audit import ActorDep
+from app.api.dependencies.auth import IdentityDep
+from app.api.dependencies.components import ComponentsDep
+from app.api.dependencies.requirements import Requirement, requires
+from app.api.dependencies.sessions import DBSession
+from app.api.dependencies.tenants import ActingMemberDep
+from app.repositories.public.memberships import MembershipRepository
+from app.repositories.public.tenant_invites import InviteRepository
+from app.services.audit_trail import AuditTrail
+from app.services.invite_acceptance import InviteAcceptance, InviteSignUp
+from app.services.invite_service import InviteService
+from app.services.workflow_requests import WorkflowRequests
+
+
+@requires(Requirement(personal=True))
+async def get_inviter(user: AdminUser) -> Admitted:
+    """Return the caller, an admin of the tenant and nobody who assumes the identity of one."""
+    return user
+
+
+@requires(Requirement(user=False, personal=True))
+async def get_invited_user(user: OptionalUser) -> Admitted | None:
+    """Return the caller if a token was sent, never somebody who assumes the identity."""
+    return user
+
+
+async def get_invite_repository(session: DBSession) -> InviteRepository:
+    """Return the invites for display."""
+    return InviteRepository(session)
+
+
+async def get_invite_service(
+    session: DBSession, actor: ActorDep, caller: ActingMemberDep, components: ComponentsDep
+) -> InviteService:
+    """Return the rules for changes to the tenant's invites."""
+    return InviteService(
+        InviteRepository(session),
+        MembershipRepository(session),
+        WorkflowRequests(session),
+        AuditTrail(session, actor),
+        caller,
+        ttl=components.settings.auth.invite_ttl,
+    )
+
+
+async def get_invite_acceptance(session: DBSession, identity: IdentityDep) -> InviteAcceptance:
+    """Return the rules for holders of an invite's token."""
+    return InviteAcceptance(session, identity)
+
+
+async def get_invite_sign_up(components: ComponentsDep, identity: IdentityDep) -> InviteSignUp:
+    """Return what accepts for a new user; it opens its own transactions."""
+    return InviteSignUp(components.database, components.passwords, identity)
+
+
+Inviter = Annotated[Admitted, Depends(get_inviter)]
+InvitedUser = Annotated[Admitted | None, Depends(get_invited_user)]
+InviteRepositoryDep = Annotated[InviteRepository, Depends(get_invite_repository)]
+InviteServiceDep = Annotated[InviteService, Depends(get_invite_service)]
+InviteAcceptanceDep = Annotated[InviteAcceptance, Depends(get_invite_acceptance)]
+InviteSignUpDep = Annotated[InviteSignUp, Depends(get_invite_sign_up)]

@@ -1,0 +1,109 @@
+"""Everything that hashes a password.
+
+Argon2 takes tens of milliseconds and waits its turn behind others: no connection is held meanwhile. So these methods,
+unlike other services', read in one transaction and write in another, which checks again what the first one saw.
+"""
+
+from uuid import UUID
+
+from app.core.db.database import Database
+from app.core.errors import InvalidCredentials
+from app.core.security.passwords import Passwords
+from app.repositories.public.users import Credentials, UserRepository
+from app.schemas.auth import Login, PasswordReset, Registration
+from app.schemas.sessions import Tokens
+from app.schemas.users import PasswordChange
+from app.services.identity import Identity
+
+
+class AuthService:
+    """Opens its own transactions, see above; whether they commit is `Database`'s to say (ADR 0003)."""
+
+    def __init__(self, database: Database, passwords: Passwords, identity: Identity) -> None:
+        self.database = database
+        self.passwords = passwords
+        self.identity = identity
+
+    async def register(self, data: Registration) -> None:
+        """Record a registration; see `RegistrationService.add`.
+
+        Raises:
+            PasswordTooWeak: the password is easy to guess.
+            SlugTaken: another tenant has the slug.
+        """
+        password = data.password.get_secret_value()
+        own_words = (data.email, data.full_name, data.tenant_name, data.tenant_slug)
+        await self.passwords.require_strength(password, *own_words)
+        password_hash = await self.passwords.hash(password)
+        async with self.database.lobby() as session:
+            await self.identity.registrations(session).add(data, password_hash)
+
+    async def login(self, data: Login) -> Tokens:
+        """Start a session.
+
+        One statement and one Argon2 call precede every refusal, whatever was wrong.
+
+        Raises:
+            InvalidCredentials: no such user, another password, or no member of the tenant.
+        """
+        # The hash may change between the two transactions: by another login that renews it, or with the password.
+        tokens = await self._try_login(data) or await self._try_login(data)
+        if tokens is None:
+            raise InvalidCredentials
+        return tokens
+
+    async def reset_password(self, data: PasswordReset) -> None:
+        """Set the password of the user whose reset token this is.
+
+        Raises:
+            TokenInvalid: the token is unknown, used or expired.
+            PasswordTooWeak: the password is easy to guess; the token stays good.
+        """
+        token = data.token.get_secret_value()
+        async with self.database.lobby() as session:
+            user = await self.identity.passwords(session).addressee(token)
+        password_hash = await self._hashed(data.new_password.get_secret_value(), user)
+        async with self.database.lobby() as session:
+            await self.identity.passwords(session).reset(user.user_id, token, password_hash)
+
+    async def change_password(
+        self, user_id: UUID, data: PasswordChange, *, current_session: UUID
+    ) -> None:
+        """Set the password of a signed-in user and end the other sessions.
+
+        Raises:
+            InvalidCredentials: `current_password` is not the user's.
+            PasswordTooWeak: the new password is easy to guess.
+        """
+        async with self.database.lobby() as session:
+            seen = await UserRepository(session).credentials_of(user_id)
+        known = await self._checked(seen, data.current_password.get_secret_value())
+        password_hash = await self._hashed(data.new_password.get_secret_value(), known)
+        async with self.database.lobby() as session:
+            await self.identity.passwords(session).change(
+                known, password_hash, current_session=current_session
+            )
+
+    async def _try_login(self, data: Login) -> Tokens | None:
+        password = data.password.get_secret_value()
+        async with self.database.lobby() as session:
+            seen = await UserRepository(session).credentials(data.email, data.tenant)
+        known = await self._checked(seen, password)
+        if data.tenant is not None and known.tenant is None:
+            raise InvalidCredentials
+        stale = self.passwords.needs_rehash(known.password_hash)
+        renewed = await self.passwords.hash(password) if stale else None
+        async with self.database.lobby() as session:
+            if not await self.identity.passwords(session).confirm(known, renewed):
+                return None
+            return await self.identity.sessions(session).start(known.user_id, known.tenant)
+
+    async def _checked(self, seen: Credentials | None, password: str) -> Credentials:
+        fits = await self.passwords.verify(seen.password_hash if seen else None, password)
+        if seen is None or not fits:
+            raise InvalidCredentials
+        return seen
+
+    async def _hashed(self, password: str, user: Credentials) -> str:
+        await self.passwords.require_strength(password, user.email, user.full_name)
+        return await self.passwords.hash(password)

@@ -1,0 +1,112 @@
+"""Changes to a tenant's invites: who may make them, and the audit trail."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from app.core.errors import AlreadyMember, InviteNotPending
+from app.core.identifiers import utcnow
+from app.core.roles import Role
+from app.models.public.tenant_invites import InviteStatus, TenantInvite
+from app.repositories.public.memberships import MembershipRepository
+from app.repositories.public.tenant_invites import InviteRepository
+from app.schemas.invites import InviteCreate, InviteRead
+from app.services.acting_member import ActingMember
+from app.services.audit_trail import AuditTrail
+from app.services.workflow_requests import Mail, WorkflowRequests
+
+
+class InviteService:
+    """Works inside the caller's transaction; never commits (ADR 0003)."""
+
+    def __init__(
+        self,
+        invites: InviteRepository,
+        memberships: MembershipRepository,
+        requests: WorkflowRequests,
+        audit: AuditTrail,
+        caller: ActingMember,
+        *,
+        ttl: timedelta,
+    ) -> None:
+        self.invites = invites
+        self.memberships = memberships
+        self.requests = requests
+        self.audit = audit
+        self.caller = caller
+        self.ttl = ttl
+
+    async def create(self, data: InviteCreate) -> InviteRead:
+        """Invite an address, which gets a mail.
+
+        Raises:
+            RoleRequired: the invite is to become an owner, and the caller is none.
+            AlreadyMember: the address is a member's.
+            InvitePending: the address has an invite that can be accepted.
+        """
+        self._require_right(data.role)
+        tenant_id = self.caller.tenant_id
+        if await self.memberships.find_member(tenant_id, data.email):
+            raise AlreadyMember
+        await self.invites.expire_lapsed(tenant_id, data.email)
+        invite = await self.invites.add(
+            TenantInvite(
+                tenant_id=tenant_id,
+                email=data.email,
+                role=data.role,
+                invited_by=self.caller.user_id,
+                expires_at=utcnow() + self.ttl,
+            )
+        )
+        await self._send(invite)
+        created = _read(invite)
+        await self.audit.record("invite.created", "invite", invite.id, after=created)
+        return created
+
+    async def resend(self, id: UUID) -> InviteRead:
+        """Send the mail again and let the invite's time begin anew. Its token stays the same.
+
+        Raises:
+            NotFound: the tenant has no such invite.
+            RoleRequired: the invite is to become an owner, and the caller is none.
+            InviteNotPending: it was accepted or cancelled, or has expired.
+        """
+        invite = await self._pending(id)
+        before = _read(invite)
+        after = _read(await self.invites.update(invite, {"expires_at": utcnow() + self.ttl}))
+        await self._send(invite)
+        await self.audit.record("invite.resent", "invite", id, before=before, after=after)
+        return after
+
+    async def cancel(self, id: UUID) -> None:
+        """Make the invite's token worthless.
+
+        Raises:
+            NotFound: the tenant has no such invite.
+            RoleRequired: the invite is to become an owner, and the caller is none.
+            InviteNotPending: it was accepted or cancelled, or has expired.
+        """
+        invite = await self._pending(id)
+        before = _read(invite)
+        changes = {"status": InviteStatus.CANCELLED, "resolved_at": utcnow()}
+        after = _read(await self.invites.update(invite, changes))
+        await self.audit.record("invite.cancelled", "invite", id, before=before, after=after)
+
+    async def _pending(self, id: UUID) -> TenantInvite:
+        invite = await self.invites.get_of(self.caller.tenant_id, id)
+        self._require_right(invite.role)
+        if invite.status is not InviteStatus.PENDING:
+            raise InviteNotPending(f"The invite is {invite.status}.")
+        if invite.expires_at <= utcnow():
+            raise InviteNotPending("The invite has expired; invite the address again.")
+        return invite
+
+    def _require_right(self, role: Role) -> None:
+        if role is Role.OWNER:
+            self.caller.require_owner()
+
+    async def _send(self, invite: TenantInvite) -> None:
+        await self.requests.send_email(Mail.INVITE, invite.id, tenant_id=invite.tenant_id)
+
+
+def _read(invite: TenantInvite) -> InviteRead:
+    return InviteRead.model_validate(invite, from_attributes=True)

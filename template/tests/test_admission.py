@@ -1,0 +1,191 @@
+"""Who is admitted, and in which order the checks refuse (docs/multi-tenancy.md)."""
+
+from datetime import timedelta
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import delete, update
+from sqlmodel import col
+
+from app.core.identifiers import utcnow
+from app.core.roles import Role
+from app.core.security.access_tokens import AccessTokens
+from app.models.public.refresh_tokens import RefreshToken
+from app.models.public.tenants import Tenant, TenantStatus
+from app.models.public.user_tenant_membership import UserTenantMembership
+from app.models.public.users import User
+from tests.factories import Factory, SignedIn
+
+PATH = "/projects"
+
+
+def code(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["type"].removeprefix("/problems/")
+
+
+@pytest.fixture
+async def member(factory: Factory) -> SignedIn:
+    """A member of acme."""
+    return await factory.member("acme")
+
+
+async def test_without_a_token(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/api/v1/projects", headers={"X-Tenant-ID": "acme"})
+    assert code(answer) == (401, "unauthenticated")
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    "header", ["Bearer", "Bearer ", "Bearer x", "Basic eDp5", "x", "Bearer a.b.c"]
+)
+async def test_with_a_malformed_token(client: httpx.AsyncClient, header: str) -> None:
+    headers = {"X-Tenant-ID": "acme", "Authorization": header}
+    assert code(await client.get("/api/v1/projects", headers=headers)) == (401, "unauthenticated")
+
+
+async def test_a_token_by_another_key(member: SignedIn, app: FastAPI) -> None:
+    settings = app.state.components.settings.auth
+    forger = AccessTokens(
+        settings.model_copy(update={"keys": {"test": type(settings.keys["test"])("x" * 48)}})
+    )
+    token, _ = forger.issue(user_id=member.user_id, session_id=member.session_id)
+    answer = await member.get(PATH, headers={"Authorization": f"Bearer {token}"})
+    assert code(answer) == (401, "unauthenticated")
+
+
+async def test_a_tenant_route_needs_a_tenant(member: SignedIn) -> None:
+    assert code(await member.get(PATH, headers={"X-Tenant-ID": ""})) == (400, "tenant-required")
+
+
+@pytest.mark.parametrize("name", ["Acme!", "../globex", "a" * 57, "-acme", "tenant acme", "a--b"])
+async def test_a_tenant_name_that_breaks_the_rule(member: SignedIn, name: str) -> None:
+    assert code(await member.get(PATH, headers={"X-Tenant-ID": name})) == (400, "tenant-invalid")
+
+
+async def test_a_token_of_another_tenant(member: SignedIn, factory: Factory) -> None:
+    globex = await factory.find_tenant("globex")
+    for name in ("globex", str(globex.id), "no-such-tenant"):
+        answer = await member.get(PATH, headers={"X-Tenant-ID": name})
+        assert code(answer) == (403, "tenant-mismatch")
+
+
+async def test_a_lobby_token_opens_no_tenant(factory: Factory) -> None:
+    user = await factory.user()
+    await factory.join(user, "acme", Role.OWNER)
+    lobby = await factory.sign_in(user)
+    answer = await lobby.get(PATH, headers={"X-Tenant-ID": "acme"})
+    assert code(answer) == (403, "tenant-mismatch")
+
+
+async def test_the_tenant_may_be_named_by_id(member: SignedIn, factory: Factory) -> None:
+    acme = await factory.find_tenant("acme")
+    assert (await member.get(PATH, headers={"X-Tenant-ID": str(acme.id)})).status_code == 200
+
+
+async def test_who_is_no_member_finds_no_tenant(factory: Factory) -> None:
+    stranger = await factory.sign_in(await factory.user(), "acme", Role.OWNER)
+    assert code(await stranger.get(PATH)) == (404, "tenant-not-found")
+
+
+async def test_a_removed_member_is_out_at_the_next_request(
+    member: SignedIn, factory: Factory
+) -> None:
+    assert (await member.get(PATH)).status_code == 200
+    async with factory.components.database.lobby() as lobby:
+        await lobby.execute(
+            delete(UserTenantMembership).where(col(UserTenantMembership.user_id) == member.user_id)
+        )
+    assert code(await member.get(PATH)) == (404, "tenant-not-found")
+
+
+async def test_a_changed_role_counts_at_the_next_request(factory: Factory) -> None:
+    admin = await factory.member("acme", Role.ADMIN)
+    other = await factory.member("acme")
+    project = (await other.post(PATH, {"name": f"of {other.user_id}"})).json()
+    async with factory.components.database.lobby() as lobby:
+        await lobby.execute(
+            update(UserTenantMembership)
+            .where(col(UserTenantMembership.user_id) == admin.user_id)
+            .values(role=Role.MEMBER)
+        )
+    answer = await admin.delete(f"{PATH}/{project['id']}")
+    assert code(answer) == (403, "role-required")
+    assert (await admin.get(PATH)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"revoked_at": utcnow()},
+        {"spent_at": utcnow()},
+        {"expires_at": utcnow() - timedelta(seconds=1)},
+    ],
+    ids=["revoked", "spent without a successor", "expired"],
+)
+async def test_a_session_that_ended_is_out(
+    member: SignedIn, factory: Factory, change: dict[str, object]
+) -> None:
+    async with factory.components.database.lobby() as lobby:
+        await lobby.execute(
+            update(RefreshToken)
+            .where(col(RefreshToken.family_id) == member.session_id)
+            .values(**change)
+        )
+    assert code(await member.get(PATH)) == (401, "unauthenticated")
+    assert code(await member.get("/users/me")) == (401, "unauthenticated")
+
+
+async def test_another_users_session_admits_nobody(member: SignedIn, factory: Factory) -> None:
+    other = await factory.member("acme")
+    token, _ = factory.components.access_tokens.issue(
+        user_id=member.user_id, session_id=other.session_id
+    )
+    answer = await member.get("/users/me", headers={"Authorization": f"Bearer {token}"})
+    assert code(answer) == (401, "unauthenticated")
+
+
+async def test_a_deleted_user_is_out(member: SignedIn, factory: Factory) -> None:
+    async with factory.components.database.lobby() as lobby:
+        await lobby.execute(delete(User).where(col(User.id) == member.user_id))
+    assert code(await member.get(PATH)) == (401, "unauthenticated")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        ([TenantStatus.PENDING], (503, "tenant-not-ready")),
+        ([TenantStatus.PROVISIONING], (503, "tenant-not-ready")),
+        ([TenantStatus.PROVISIONING, TenantStatus.FAILED], (503, "tenant-not-ready")),
+        (
+            [TenantStatus.PROVISIONING, TenantStatus.READY, TenantStatus.SUSPENDED],
+            (403, "tenant-suspended"),
+        ),
+        (
+            [TenantStatus.PROVISIONING, TenantStatus.READY, TenantStatus.DELETING],
+            (410, "tenant-deleted"),
+        ),
+        ([TenantStatus.PENDING, TenantStatus.DELETED], (410, "tenant-deleted")),
+    ],
+    ids=["pending", "provisioning", "failed", "suspended", "deleting", "deleted"],
+)
+async def test_a_tenant_that_is_closed(
+    factory: Factory, statuses: list[TenantStatus], expected: tuple[int, str]
+) -> None:
+    tenant = await factory.tenant(status=statuses[0])
+    owner = await factory.member(tenant.slug, Role.OWNER)
+    for status in statuses[1:]:
+        async with factory.components.database.lobby() as lobby:
+            await lobby.execute(
+                update(Tenant).where(col(Tenant.id) == tenant.id).values(status=status)
+            )
+    answer = await owner.get(PATH)
+    assert code(answer) == expected
+    assert ("retry-after" in answer.headers) is (expected[0] == 503)
+
+
+async def test_a_refused_request_is_not_validated(client: httpx.AsyncClient) -> None:
+    answer = await client.post(
+        "/api/v1/projects", json={"name": 7}, headers={"X-Tenant-ID": "acme"}
+    )
+    assert code(answer) == (401, "unauthenticated")

@@ -1,0 +1,225 @@
+"""Forgotten and changed passwords."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import select, update
+from sqlmodel import col
+
+from app.core.db.database import Database
+from app.core.identifiers import utcnow
+from app.models.public.audit_logs import AuditLog
+from app.models.public.email_verifications import EmailVerification
+from app.models.public.users import User
+from tests.factories import PASSWORD, Factory
+from tests.mailbox import Mailbox, token_in
+from tests.work import recorded
+
+NEW_PASSWORD = "another horse, another battery"
+
+
+@pytest.fixture
+def mailbox(app: FastAPI) -> Mailbox:
+    return Mailbox(app.state.components)
+
+
+async def login(client: httpx.AsyncClient, user: User, password: str) -> httpx.Response:
+    body = {"email": user.email, "password": password}
+    return await client.post("/api/v1/auth/login", json=body)
+
+
+async def forgot(client: httpx.AsyncClient, email: str) -> None:
+    answer = await client.post("/api/v1/auth/forgot-password", json={"email": email})
+    assert answer.status_code == 202, answer.text
+
+
+async def reset(client: httpx.AsyncClient, token: str, password: str) -> httpx.Response:
+    body = {"token": token, "new_password": password}
+    return await client.post("/api/v1/auth/reset-password", json=body)
+
+
+async def test_who_reads_the_mail_sets_the_password(
+    client: httpx.AsyncClient, factory: Factory, mailbox: Mailbox
+) -> None:
+    user = await factory.user(verified=False)
+    session = await factory.sign_in(user)
+    await forgot(client, user.email.upper())
+    token = await mailbox.token(user.email)
+    assert (await reset(client, token, NEW_PASSWORD)).status_code == 204
+    assert (await session.get("/users/me")).status_code == 401
+    assert (await login(client, user, PASSWORD)).status_code == 401
+    tokens = (await login(client, user, NEW_PASSWORD)).json()
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    me = await client.get("/api/v1/users/me", headers=headers)
+    assert me.json()["email_verified"] is True
+
+
+async def test_a_reset_token_works_once_and_takes_the_others_with_it(
+    client: httpx.AsyncClient, factory: Factory, mailbox: Mailbox
+) -> None:
+    user = await factory.user()
+    await forgot(client, user.email)
+    await forgot(client, user.email)
+    first, second = [token_in(message) for message in await mailbox.of(user.email)]
+    answers = await asyncio.gather(
+        reset(client, first, NEW_PASSWORD),
+        reset(client, first, NEW_PASSWORD),
+        reset(client, second, NEW_PASSWORD),
+    )
+    assert sorted(answer.status_code for answer in answers) == [204, 400, 400]
+    refused = next(answer for answer in answers if answer.status_code == 400)
+    assert refused.json()["type"] == "/problems/token-invalid"
+
+
+async def test_a_weak_password_leaves_the_reset_token_good(
+    client: httpx.AsyncClient, factory: Factory, mailbox: Mailbox
+) -> None:
+    user = await factory.user()
+    await forgot(client, user.email)
+    token = await mailbox.token(user.email)
+    answer = await reset(client, token, user.full_name)
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "/problems/password-too-weak"
+    assert (await reset(client, token, NEW_PASSWORD)).status_code == 204
+
+
+async def test_an_expired_reset_token_is_refused(
+    client: httpx.AsyncClient, factory: Factory, mailbox: Mailbox, database: Database
+) -> None:
+    user = await factory.user()
+    await forgot(client, user.email)
+    token = await mailbox.token(user.email)
+    async with database.lobby() as lobby:
+        await lobby.execute(
+            update(EmailVerification)
+            .where(col(EmailVerification.user_id) == user.id)
+            .values(expires_at=utcnow() - timedelta(seconds=1))
+        )
+    assert (await reset(client, token, NEW_PASSWORD)).status_code == 400
+    assert (await login(client, user, PASSWORD)).status_code == 200
+
+
+@pytest.mark.parametrize("token", ["x", "A" * 43, "\x00" * 43])
+async def test_an_unknown_reset_token_is_refused(client: httpx.AsyncClient, token: str) -> None:
+    answer = await reset(client, token, NEW_PASSWORD)
+    assert answer.status_code == 400
+    assert answer.json()["type"] == "/problems/token-invalid"
+
+
+async def test_a_verification_token_resets_nothing(
+    client: httpx.AsyncClient, factory: Factory, mailbox: Mailbox
+) -> None:
+    user = await factory.user()
+    body = {
+        "email": user.email,
+        "password": NEW_PASSWORD,
+        "full_name": "Ada",
+        "tenant_name": "Ada",
+        "tenant_slug": f"ada-{user.id.hex[-12:]}",
+    }
+    assert (await client.post("/api/v1/auth/register", json=body)).status_code == 202
+    token = await mailbox.token(user.email)
+    assert (await reset(client, token, NEW_PASSWORD)).status_code == 400
+
+
+async def test_a_changed_password_ends_the_other_sessions(
+    client: httpx.AsyncClient, factory: Factory, mailbox: Mailbox, database: Database
+) -> None:
+    user = await factory.user()
+    mine, other = await factory.sign_in(user), await factory.sign_in(user)
+    await forgot(client, user.email)
+    body = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    assert (await mine.post("/users/me/password", body)).status_code == 204
+    assert (await mine.get("/users/me")).status_code == 200
+    assert (await other.get("/users/me")).status_code == 401
+    assert (await login(client, user, PASSWORD)).status_code == 401
+    assert (await login(client, user, NEW_PASSWORD)).status_code == 200
+    assert await mailbox.of(user.email) == [], "a reset that was asked for before is off"
+    async with database.lobby() as lobby:
+        trail = await lobby.scalars(select(AuditLog).where(col(AuditLog.user_id) == user.id))
+    assert {"password.changed", "sessions.ended"} <= {row.action for row in trail}
+    written = " ".join(str((row.before, row.after)) for row in trail)
+    assert "argon2" not in written
+    assert "battery" not in written
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "problem"),
+    [
+        ({"current_password": "not the password"}, 401, "invalid-credentials"),
+        ({"new_password": "password1"}, 422, "password-too-weak"),
+        ({"new_password": ""}, 422, "invalid-request"),
+        ({"new_password": None}, 422, "invalid-request"),
+        ({"current_password": "x" * 257}, 422, "invalid-request"),
+        ({"is_superuser": True}, 422, "invalid-request"),
+    ],
+)
+async def test_a_wrong_change_is_refused(
+    factory: Factory, changes: dict[str, Any], status: int, problem: str
+) -> None:
+    user = await factory.signed_in()
+    body = {"current_password": PASSWORD, "new_password": NEW_PASSWORD, **changes}
+    answer = await user.post("/users/me/password", body)
+    assert answer.status_code == status, answer.text
+    assert answer.json()["type"] == f"/problems/{problem}"
+    assert (await user.get("/users/me")).status_code == 200
+
+
+async def test_one_of_two_simultaneous_changes_wins(
+    client: httpx.AsyncClient, factory: Factory
+) -> None:
+    user = await factory.user()
+    session = await factory.sign_in(user)
+    bodies = [
+        {"current_password": PASSWORD, "new_password": f"{NEW_PASSWORD} {turn}"} for turn in "ab"
+    ]
+    answers = await asyncio.gather(*(session.post("/users/me/password", body) for body in bodies))
+    assert sorted(answer.status_code for answer in answers) == [204, 401]
+    won = bodies[[answer.status_code for answer in answers].index(204)]["new_password"]
+    assert (await login(client, user, won)).status_code == 200
+
+
+async def test_no_login_with_the_old_password_slips_past_a_change(
+    client: httpx.AsyncClient, factory: Factory
+) -> None:
+    user = await factory.user()
+    session = await factory.sign_in(user)
+    body = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    racing = [login(client, user, PASSWORD) for _ in range(4)]
+    *logins, changed = await asyncio.gather(*racing, session.post("/users/me/password", body))
+    assert changed.status_code == 204
+    for answer in logins:
+        if answer.status_code == 200:
+            headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+            me = await client.get("/api/v1/users/me", headers=headers)
+            assert me.status_code == 401
+    listed = (await session.get("/auth/sessions")).json()["items"]
+    assert [item["current"] for item in listed] == [True]
+
+
+async def test_hashing_holds_no_connection(
+    client: httpx.AsyncClient, factory: Factory, mailbox: Mailbox, database: Database
+) -> None:
+    user = await factory.user()
+    await forgot(client, user.email)
+    token = await mailbox.token(user.email)
+    registration = {
+        "email": user.email,
+        "password": PASSWORD,
+        "full_name": "Ada",
+        "tenant_name": "Ada",
+        "tenant_slug": f"ada-{user.id.hex[-12:]}",
+    }
+    change = {"current_password": NEW_PASSWORD, "new_password": PASSWORD}
+    async with recorded(database) as work:
+        assert (await login(client, user, PASSWORD)).status_code == 200
+        assert (await reset(client, token, NEW_PASSWORD)).status_code == 204
+        session = await factory.sign_in(user)
+        assert (await session.post("/users/me/password", change)).status_code == 204
+        answer = await client.post("/api/v1/auth/register", json=registration)
+        assert answer.status_code == 202
+    assert work.connections_while_hashing == [0] * 5

@@ -1,0 +1,315 @@
+"""Registration: a stranger names an address, its reader makes it count."""
+
+import asyncio
+import json
+import secrets
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import select, update
+from sqlmodel import col
+
+from app.core.db.database import Database
+from app.core.identifiers import utcnow
+from app.models.public.email_verifications import EmailVerification
+from app.models.public.tenants import Tenant, TenantStatus
+from app.models.public.users import User
+from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind
+from tests.factories import PASSWORD, Factory
+from tests.mailbox import Mailbox, token_in
+
+OTHER_PASSWORD = "another horse, another battery"
+
+
+@pytest.fixture
+def mailbox(app: FastAPI) -> Mailbox:
+    return Mailbox(app.state.components)
+
+
+def registration(**changes: Any) -> dict[str, Any]:
+    unique = secrets.token_hex(6)
+    return {
+        "email": f"new-{unique}@example.test",
+        "password": PASSWORD,
+        "full_name": "Ada Lovelace",
+        "tenant_name": "Analytical Engines",
+        "tenant_slug": f"engines-{unique}",
+        **changes,
+    }
+
+
+async def register(client: httpx.AsyncClient, **changes: Any) -> dict[str, Any]:
+    body = registration(**changes)
+    answer = await client.post("/api/v1/auth/register", json=body)
+    assert answer.status_code == 202, answer.text
+    return body
+
+
+async def verify(client: httpx.AsyncClient, token: str) -> httpx.Response:
+    return await client.post("/api/v1/auth/verify-email", json={"token": token})
+
+
+async def login(client: httpx.AsyncClient, body: dict[str, Any], **changes: Any) -> httpx.Response:
+    wanted = {"email": body["email"], "password": body["password"], **changes}
+    return await client.post("/api/v1/auth/login", json=wanted)
+
+
+async def tenant_of(database: Database, slug: str) -> Tenant | None:
+    async with database.lobby() as lobby:
+        return await lobby.scalar(select(Tenant).where(col(Tenant.slug) == slug))
+
+
+async def provisionings(database: Database, tenant_id: UUID) -> int:
+    async with database.lobby() as lobby:
+        found = await lobby.scalars(
+            select(WorkflowExecution).where(
+                col(WorkflowExecution.tenant_id) == tenant_id,
+                col(WorkflowExecution.kind) == WorkflowKind.PROVISION_TENANT,
+            )
+        )
+    return len(found)
+
+
+async def test_a_verified_address_opens_the_tenant(
+    client: httpx.AsyncClient, database: Database, mailbox: Mailbox
+) -> None:
+    body = await register(client)
+    tenant = await tenant_of(database, body["tenant_slug"])
+    assert tenant is not None
+    assert tenant.status is TenantStatus.PENDING
+    assert await provisionings(database, tenant.id) == 0
+
+    answer = await verify(client, await mailbox.token(body["email"]))
+    assert answer.status_code == 200, answer.text
+    user = answer.json()["user"]
+    assert (user["email"], user["email_verified"]) == (body["email"], True)
+    assert answer.json()["tenant"] == {
+        "id": str(tenant.id),
+        "slug": body["tenant_slug"],
+        "name": "Analytical Engines",
+        "status": "provisioning",
+        "role": "owner",
+    }
+    assert await provisionings(database, tenant.id) == 1
+    subjects = [message.subject for message in await mailbox.of(body["email"])]
+    assert len(subjects) == 2, "the verification and a welcome"
+
+
+async def test_a_verification_token_works_once(
+    client: httpx.AsyncClient, database: Database, mailbox: Mailbox
+) -> None:
+    body = await register(client)
+    token = await mailbox.token(body["email"])
+    answers = await asyncio.gather(*(verify(client, token) for _ in range(4)))
+    assert sorted(answer.status_code for answer in answers) == [200, 400, 400, 400]
+    tenant = await tenant_of(database, body["tenant_slug"])
+    assert tenant is not None
+    assert await provisionings(database, tenant.id) == 1
+
+
+async def test_an_expired_verification_token_is_refused(
+    client: httpx.AsyncClient, database: Database, mailbox: Mailbox
+) -> None:
+    body = await register(client)
+    token = await mailbox.token(body["email"])
+    async with database.lobby() as lobby:
+        user = await lobby.scalar(select(User).where(col(User.email) == body["email"]))
+        assert user is not None
+        await lobby.execute(
+            update(EmailVerification)
+            .where(col(EmailVerification.user_id) == user.id)
+            .values(expires_at=utcnow() - timedelta(seconds=1))
+        )
+    answer = await verify(client, token)
+    assert answer.status_code == 400
+    assert answer.json()["type"] == "/problems/token-invalid"
+
+
+@pytest.mark.parametrize("token", ["x", "A" * 43, "A" * 512, "\x00", "ä" * 43])
+async def test_an_unknown_verification_token_is_refused(
+    client: httpx.AsyncClient, token: str
+) -> None:
+    answer = await verify(client, token)
+    assert answer.status_code == 400
+    assert answer.json()["type"] == "/problems/token-invalid"
+
+
+async def test_a_reset_token_verifies_nothing(
+    client: httpx.AsyncClient, factory: Factory, mailbox: Mailbox
+) -> None:
+    user = await factory.user(verified=False)
+    await client.post("/api/v1/auth/forgot-password", json={"email": user.email})
+    assert (await verify(client, await mailbox.token(user.email))).status_code == 400
+
+
+async def test_one_of_eight_simultaneous_registrations_gets_the_slug(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    slug = f"race-{secrets.token_hex(6)}"
+    bodies = [
+        registration(tenant_slug=slug if turn % 2 else slug.replace("-", "_")) for turn in range(8)
+    ]
+    answers = await asyncio.gather(
+        *(client.post("/api/v1/auth/register", json=body) for body in bodies)
+    )
+    assert sorted(answer.status_code for answer in answers) == [202] + [409] * 7
+    refused = [answer for answer in answers if answer.status_code == 409]
+    assert {answer.json()["type"] for answer in refused} == {"/problems/slug-taken"}
+    async with database.lobby() as lobby:
+        emails = [body["email"] for body in bodies]
+        added = await lobby.scalars(select(User).where(col(User.email).in_(emails)))
+    assert len(added) == 1, "a refused registration leaves nothing"
+
+
+async def test_one_user_comes_of_eight_simultaneous_registrations_of_an_address(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    email = f"race-{secrets.token_hex(6)}@example.test"
+    bodies = [registration(email=email) for _ in range(8)]
+    answers = await asyncio.gather(
+        *(client.post("/api/v1/auth/register", json=body) for body in bodies)
+    )
+    assert {answer.status_code for answer in answers} == {202}
+    async with database.lobby() as lobby:
+        users = await lobby.scalars(select(User).where(col(User.email) == email))
+        assert len(users) == 1
+        tenants = await lobby.scalars(select(Tenant).where(col(Tenant.created_by) == users[0].id))
+    assert len(tenants) == 8
+
+
+async def test_a_renamed_tenants_old_slug_can_be_taken(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    body = await register(client)
+    slug = body["tenant_slug"]
+    async with database.lobby() as lobby:
+        await lobby.execute(
+            update(Tenant).where(col(Tenant.slug) == slug).values(slug=f"{slug}-renamed")
+        )
+    await register(client, tenant_slug=slug)
+    renamed, taken = (
+        await tenant_of(database, f"{slug}-renamed"),
+        await tenant_of(database, slug),
+    )
+    assert renamed is not None
+    assert taken is not None
+    assert renamed.schema_name == f"tenant_{slug.replace('-', '_')}"
+    assert taken.schema_name.startswith(renamed.schema_name)
+    assert taken.schema_name != renamed.schema_name
+
+
+async def test_a_taken_slug_leaves_no_user(client: httpx.AsyncClient, database: Database) -> None:
+    body = registration(tenant_slug="acme")
+    answer = await client.post("/api/v1/auth/register", json=body)
+    assert answer.status_code == 409
+    assert answer.json()["type"] == "/problems/slug-taken"
+    async with database.lobby() as lobby:
+        assert await lobby.scalar(select(User).where(col(User.email) == body["email"])) is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("email", "nobody"),
+        ("email", "a@b\x00.test"),
+        ("email", f"{'a' * 300}@example.test"),
+        ("email", None),
+        ("password", ""),
+        ("password", "x" * 257),
+        ("password", 7),
+        ("full_name", " "),
+        ("full_name", "nul \x00"),
+        ("full_name", "half \ud800"),
+        ("full_name", "x" * 201),
+        ("tenant_name", ""),
+        ("tenant_slug", "../etc"),
+        ("tenant_slug", "UPPER"),
+        ("tenant_slug", "a--b"),
+        ("tenant_slug", "x" * 57),
+        ("tenant_slug", "0190f3c8-1b2c-7def-8abc-0123456789ab"),
+        ("is_superuser", True),
+    ],
+)
+async def test_a_wrong_registration_is_refused(
+    client: httpx.AsyncClient, field: str, value: object
+) -> None:
+    # The json module writes half a surrogate pair as an escape, httpx would refuse it.
+    body = json.dumps(registration(**{field: value}))
+    answer = await client.post(
+        "/api/v1/auth/register", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 422, answer.text
+    assert [error["pointer"] for error in answer.json()["errors"]] == [f"/body/{field}"]
+    assert PASSWORD not in answer.text
+
+
+@pytest.mark.parametrize("password", ["password1", "ada lovelace", "analytical engines"])
+async def test_a_password_that_is_easy_to_guess_is_refused(
+    client: httpx.AsyncClient, database: Database, password: str
+) -> None:
+    body = registration(password=password)
+    answer = await client.post("/api/v1/auth/register", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "/problems/password-too-weak"
+    assert await tenant_of(database, body["tenant_slug"]) is None
+
+
+async def test_whoever_registered_an_address_first_gains_nothing(
+    client: httpx.AsyncClient, mailbox: Mailbox
+) -> None:
+    first = await register(client)
+    squatter = (await login(client, first)).json()
+    second = await register(
+        client, email=first["email"], password=OTHER_PASSWORD, full_name="The Owner"
+    )
+    assert (await login(client, second)).status_code == 401, "not proven yet"
+
+    answer = await verify(client, await mailbox.token(second["email"]))
+    assert answer.json()["user"]["full_name"] == "The Owner"
+    assert answer.json()["tenant"]["slug"] == second["tenant_slug"]
+    assert (await login(client, first)).status_code == 401
+    assert (await login(client, second)).status_code == 200
+    token = {"refresh_token": squatter["refresh_token"]}
+    assert (await client.post("/api/v1/auth/refresh", json=token)).status_code == 401
+    headers = {"Authorization": f"Bearer {squatter['access_token']}"}
+    assert (await client.get("/api/v1/users/me", headers=headers)).status_code == 401
+
+
+async def test_a_registration_of_a_known_address_changes_nothing_of_its_user(
+    client: httpx.AsyncClient, factory: Factory, database: Database, mailbox: Mailbox
+) -> None:
+    user = await factory.user()
+    body = await register(
+        client, email=user.email, password=OTHER_PASSWORD, full_name="Somebody Else"
+    )
+    signed_in = await login(client, body, password=PASSWORD)
+    assert signed_in.status_code == 200
+
+    answer = await verify(client, await mailbox.token(user.email))
+    assert answer.status_code == 200
+    assert answer.json()["user"]["full_name"] == user.full_name
+    assert answer.json()["tenant"]["status"] == "provisioning"
+    assert (await login(client, body)).status_code == 401
+    assert (await login(client, body, password=PASSWORD)).status_code == 200
+    headers = {"Authorization": f"Bearer {signed_in.json()['access_token']}"}
+    assert (await client.get("/api/v1/users/me", headers=headers)).status_code == 200
+
+
+async def test_the_mail_is_sent_again_as_long_as_it_is_not_answered(
+    client: httpx.AsyncClient, mailbox: Mailbox
+) -> None:
+    body = await register(client)
+    await mailbox.of(body["email"])
+    resend = {"email": body["email"].upper()}
+    answer = await client.post("/api/v1/auth/resend-verification", json=resend)
+    assert answer.status_code == 202
+    first, second = await mailbox.of(body["email"])
+    assert token_in(first) == token_in(second)
+    assert (await verify(client, token_in(second))).status_code == 200
+    before = len(await mailbox.of(body["email"]))
+    await client.post("/api/v1/auth/resend-verification", json=resend)
+    assert len(await mailbox.of(body["email"])) == before

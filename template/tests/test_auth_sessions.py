@@ -1,0 +1,312 @@
+"""Refresh tokens, and the sessions that they keep alive."""
+
+import asyncio
+import secrets
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import jwt
+import pytest
+from sqlalchemy import select, update
+from sqlmodel import col
+
+from app.core.db.database import Database
+from app.core.identifiers import utcnow
+from app.core.security.opaque_tokens import digest
+from app.models.public.audit_logs import AuditLog
+from app.models.public.refresh_tokens import RefreshToken
+from app.models.public.users import User
+from tests.factories import PASSWORD, Factory
+
+
+@pytest.fixture
+async def user(factory: Factory) -> User:
+    """A user without a session."""
+    return await factory.user()
+
+
+async def login(client: httpx.AsyncClient, user: User, **headers: str) -> dict[str, Any]:
+    body = {"email": user.email, "password": PASSWORD}
+    answer = await client.post("/api/v1/auth/login", json=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+    tokens: dict[str, Any] = answer.json()
+    return tokens
+
+
+async def refresh(client: httpx.AsyncClient, token: str) -> httpx.Response:
+    return await client.post("/api/v1/auth/refresh", json={"refresh_token": token})
+
+
+async def logout(client: httpx.AsyncClient, token: str) -> httpx.Response:
+    return await client.post("/api/v1/auth/logout", json={"refresh_token": token})
+
+
+async def me(client: httpx.AsyncClient, tokens: dict[str, Any]) -> int:
+    answer = await client.get("/api/v1/users/me", headers=bearer(tokens))
+    return answer.status_code
+
+
+def bearer(tokens: dict[str, Any]) -> dict[str, str]:
+    return {"Authorization": f"Bearer {tokens['access_token']}"}
+
+
+def session_of(tokens: dict[str, Any]) -> UUID:
+    claims = jwt.decode(tokens["access_token"], options={"verify_signature": False})
+    return UUID(claims["sid"])
+
+
+async def actions(database: Database, session_id: UUID) -> list[str]:
+    async with database.lobby() as lobby:
+        rows = await lobby.scalars(
+            select(AuditLog)
+            .where(col(AuditLog.entity_id) == str(session_id))
+            .order_by(col(AuditLog.id))
+        )
+    return [row.action for row in rows]
+
+
+async def test_a_refresh_spends_the_token_and_keeps_the_session(
+    client: httpx.AsyncClient, user: User, database: Database
+) -> None:
+    first = await login(client, user)
+    answer = await refresh(client, first["refresh_token"])
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    second = answer.json()
+    assert second["refresh_token"] != first["refresh_token"]
+    assert second["access_token"] != first["access_token"]
+    assert session_of(second) == session_of(first)
+    assert await me(client, second) == 200
+    assert await actions(database, session_of(first)) == ["session.started", "session.refreshed"]
+
+
+async def test_only_hashes_of_tokens_are_stored(
+    client: httpx.AsyncClient, user: User, database: Database
+) -> None:
+    tokens = await login(client, user)
+    async with database.lobby() as lobby:
+        rows = await lobby.scalars(select(RefreshToken).where(col(RefreshToken.user_id) == user.id))
+    assert [row.token_hash for row in rows] == [digest(tokens["refresh_token"])]
+    assert tokens["refresh_token"] not in repr(rows)
+
+
+async def test_a_spent_token_ends_the_session(
+    client: httpx.AsyncClient, user: User, database: Database
+) -> None:
+    first, other = await login(client, user), await login(client, user)
+    second = (await refresh(client, first["refresh_token"])).json()
+    for _ in range(2):
+        answer = await refresh(client, first["refresh_token"])
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert answer.json()["type"] == "/problems/refresh-token-invalid"
+    assert (await refresh(client, second["refresh_token"])).status_code == 401
+    assert await me(client, second) == 401
+    assert await me(client, other) == 200, "another session goes on"
+    assert (await actions(database, session_of(first)))[-1] == "session.ended"
+
+
+async def test_one_of_eight_simultaneous_refreshes_wins_and_the_session_ends(
+    client: httpx.AsyncClient, user: User, database: Database
+) -> None:
+    tokens = await login(client, user)
+    answers = await asyncio.gather(*(refresh(client, tokens["refresh_token"]) for _ in range(8)))
+    assert sorted(answer.status_code for answer in answers) == [200] + [401] * 7
+    winner = next(answer for answer in answers if answer.status_code == 200).json()
+    assert await me(client, winner) == 401
+    assert (await refresh(client, winner["refresh_token"])).status_code == 401
+    trail = await actions(database, session_of(tokens))
+    assert trail == ["session.started", "session.refreshed", "session.ended"]
+
+
+@pytest.mark.parametrize("turn", range(3))
+async def test_no_refresh_slips_past_a_logout(
+    client: httpx.AsyncClient, user: User, database: Database, turn: int
+) -> None:
+    tokens = await login(client, user)
+    racing = [refresh(client, tokens["refresh_token"]), logout(client, tokens["refresh_token"])]
+    if turn % 2:
+        racing.reverse()
+    await asyncio.gather(*racing)
+    async with database.lobby() as lobby:
+        alive = await lobby.scalars(
+            select(RefreshToken).where(
+                col(RefreshToken.user_id) == user.id,
+                col(RefreshToken.spent_at).is_(None),
+                col(RefreshToken.revoked_at).is_(None),
+            )
+        )
+    assert alive == []
+
+
+@pytest.mark.parametrize("token", ["x", secrets.token_urlsafe(32), "A" * 512, "\x00", "é"])
+async def test_an_unknown_token_is_refused(client: httpx.AsyncClient, token: str) -> None:
+    answer = await refresh(client, token)
+    assert answer.status_code == 401
+    assert answer.json()["type"] == "/problems/refresh-token-invalid"
+    assert (await logout(client, token)).status_code == 204
+
+
+@pytest.mark.parametrize("body", [{}, {"refresh_token": ""}, {"refresh_token": "A" * 513}, []])
+async def test_a_malformed_refresh_is_refused(client: httpx.AsyncClient, body: object) -> None:
+    for path in ("refresh", "logout"):
+        answer = await client.post(f"/api/v1/auth/{path}", json=body)
+        assert answer.status_code == 422
+
+
+async def test_an_access_token_refreshes_nothing(client: httpx.AsyncClient, user: User) -> None:
+    tokens = await login(client, user)
+    assert (await refresh(client, tokens["access_token"][:512])).status_code == 401
+    headers = {"Authorization": f"Bearer {tokens['refresh_token']}"}
+    assert (await client.get("/api/v1/users/me", headers=headers)).status_code == 401
+
+
+@pytest.mark.parametrize("column", ["expires_at", "session_expires_at"])
+async def test_a_session_ends_when_its_time_is_over(
+    client: httpx.AsyncClient, user: User, database: Database, column: str
+) -> None:
+    tokens = await login(client, user)
+    soon = utcnow() + (
+        timedelta(hours=1) if column == "session_expires_at" else -timedelta(seconds=1)
+    )
+    async with database.lobby() as lobby:
+        await lobby.execute(
+            update(RefreshToken).where(col(RefreshToken.user_id) == user.id).values({column: soon})
+        )
+    answer = await refresh(client, tokens["refresh_token"])
+    if column == "expires_at":
+        assert answer.status_code == 401
+        assert await me(client, tokens) == 401
+        return
+    async with database.lobby() as lobby:
+        newest = await lobby.scalar(
+            select(RefreshToken).where(
+                col(RefreshToken.token_hash) == digest(answer.json()["refresh_token"])
+            )
+        )
+    assert newest is not None
+    assert newest.expires_at == soon, "refreshing does not prolong it"
+
+
+async def test_a_logout_ends_the_session_at_once(client: httpx.AsyncClient, user: User) -> None:
+    tokens, other = await login(client, user), await login(client, user)
+    assert (await logout(client, tokens["refresh_token"])).status_code == 204
+    assert (await logout(client, tokens["refresh_token"])).status_code == 204
+    assert await me(client, tokens) == 401
+    assert (await refresh(client, tokens["refresh_token"])).status_code == 401
+    assert await me(client, other) == 200
+
+
+async def test_logout_all_ends_every_session_of_the_user(
+    client: httpx.AsyncClient, user: User, factory: Factory
+) -> None:
+    mine = [await login(client, user) for _ in range(3)]
+    stranger = await factory.signed_in()
+    answer = await client.post("/api/v1/auth/logout-all", headers=bearer(mine[0]))
+    assert answer.status_code == 204
+    for tokens in mine:
+        assert await me(client, tokens) == 401
+        assert (await refresh(client, tokens["refresh_token"])).status_code == 401
+    assert (await stranger.get("/users/me")).status_code == 200
+
+
+async def test_sessions_are_listed_with_what_tells_them_apart(
+    client: httpx.AsyncClient, user: User
+) -> None:
+    phone = await login(client, user, **{"User-Agent": "Phone/1\x07 " + "x" * 400})
+    laptop = await login(client, user, **{"User-Agent": "Laptop/2"})
+    phone = (await refresh(client, phone["refresh_token"])).json()
+    answer = await client.get("/api/v1/auth/sessions", headers=bearer(laptop))
+    assert answer.status_code == 200
+    listed = answer.json()["items"]
+    assert [item["id"] for item in listed] == [str(session_of(laptop)), str(session_of(phone))]
+    assert [item["current"] for item in listed] == [True, False]
+    assert set(listed[0]) == {
+        "id",
+        "created_at",
+        "last_used_at",
+        "ip_address",
+        "user_agent",
+        "current",
+    }
+    assert listed[0]["user_agent"] == "Laptop/2"
+    assert listed[0]["ip_address"] == "127.0.0.1"
+    assert listed[1]["last_used_at"] > listed[1]["created_at"]
+
+
+async def test_sessions_come_in_pages(client: httpx.AsyncClient, user: User) -> None:
+    sessions = [session_of(tokens := await login(client, user)) for _ in range(3)]
+    seen: list[str] = []
+    cursor = None
+    for _ in range(3):
+        params = {"limit": 1, **({"cursor": cursor} if cursor else {})}
+        answer = await client.get("/api/v1/auth/sessions", params=params, headers=bearer(tokens))
+        seen += [item["id"] for item in answer.json()["items"]]
+        cursor = answer.json()["next_cursor"]
+    assert cursor is None
+    assert seen == [str(id) for id in reversed(sessions)]
+
+
+async def test_a_user_ends_own_sessions_alone(
+    client: httpx.AsyncClient, user: User, factory: Factory
+) -> None:
+    mine, other = await login(client, user), await login(client, user)
+    stranger = await factory.signed_in()
+    path = f"/api/v1/auth/sessions/{session_of(other)}"
+    assert (await stranger.delete(path.removeprefix("/api/v1"))).status_code == 404
+    assert await me(client, other) == 200
+    assert (await client.delete(path, headers=bearer(mine))).status_code == 204
+    assert await me(client, other) == 401
+    assert (await client.delete(path, headers=bearer(mine))).status_code == 404
+    unknown = f"/api/v1/auth/sessions/{uuid4()}"
+    assert (await client.delete(unknown, headers=bearer(mine))).status_code == 404
+    malformed = "/api/v1/auth/sessions/x"
+    assert (await client.delete(malformed, headers=bearer(mine))).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/auth/logout-all"),
+        ("GET", "/auth/sessions"),
+        ("DELETE", f"/auth/sessions/{uuid4()}"),
+        ("POST", "/auth/switch-tenant"),
+        ("GET", "/users/me"),
+        ("PATCH", "/users/me"),
+        ("POST", "/users/me/password"),
+        ("GET", "/users/me/tenants"),
+    ],
+)
+async def test_a_token_is_required(client: httpx.AsyncClient, method: str, path: str) -> None:
+    answer = await client.request(method, f"/api/v1{path}")
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/auth/logout-all", None),
+        ("DELETE", f"/auth/sessions/{uuid4()}", None),
+        ("POST", "/auth/switch-tenant", {"tenant": "acme"}),
+        (
+            "POST",
+            "/users/me/password",
+            {"current_password": PASSWORD, "new_password": "yet another horse and battery"},
+        ),
+    ],
+)
+async def test_an_assumed_identity_is_refused(
+    factory: Factory, client: httpx.AsyncClient, method: str, path: str, body: object
+) -> None:
+    superuser, victim = await factory.signed_in(superuser=True), await factory.user()
+    token, _ = factory.components.access_tokens.issue(
+        user_id=victim.id, session_id=superuser.session_id, actor_id=superuser.user_id
+    )
+    headers = {"Authorization": f"Bearer {token}"}
+    assert (await client.get("/api/v1/users/me", headers=headers)).json()["id"] == str(victim.id)
+    answer = await client.request(method, f"/api/v1{path}", json=body, headers=headers)
+    assert answer.status_code == 403
+    assert answer.json()["type"] == "/problems/assumed-identity"

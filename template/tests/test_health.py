@@ -1,0 +1,99 @@
+"""Probes, metrics and the pages for people."""
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.core.settings import DatabaseSettings, DevSettings, Settings
+from app.main import create_app
+
+
+async def started(settings: Settings, path: str) -> httpx.Response:
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+            return await client.get(path)
+
+
+async def test_a_living_process_answers(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/health/live")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+async def test_a_migrated_database_makes_it_ready(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/health/ready")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ok", "database": "ok", "rate_limits": "ok"}
+
+
+async def test_without_a_database_it_lives_and_is_not_ready(settings: Settings) -> None:
+    gone = DatabaseSettings.model_validate({"url": "postgresql://app:app@127.0.0.1:1/none"})
+    app = create_app(settings.model_copy(update={"database": gone}))
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        assert (await client.get("/health/live")).status_code == 200
+        answer = await client.get("/health/ready")
+        assert answer.status_code == 503
+        assert answer.json()["database"] == "unavailable"
+
+
+async def test_metrics_count_requests_queries_and_connections(client: httpx.AsyncClient) -> None:
+    await client.get("/health/ready")
+    text = (await client.get("/metrics")).text
+    assert 'route="/health/ready"' in text
+    assert "db_query_duration_seconds_count" in text
+    assert "db_pool" in text
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+async def test_the_documentation_needs_no_cdn(client: httpx.AsyncClient, path: str) -> None:
+    page = (await client.get(path)).text
+    assert "/static-offline-docs/" in page
+    assert "https://cdn" not in page
+    assert "https://fonts" not in page
+
+
+async def test_the_start_page_of_production_tells_nothing(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/")
+    assert answer.headers["content-type"].startswith("text/plain")
+
+
+async def test_the_start_page_of_development_links_the_tools(settings: Settings) -> None:
+    dev = DevSettings.model_validate(
+        {"mailbox_url": "http://127.0.0.1:1025", "seed_password": "pa&ss"}
+    )
+    answer = await started(settings.model_copy(update={"environment": "dev", "dev": dev}), "/")
+    assert answer.headers["content-type"].startswith("text/html")
+    assert 'href="http://127.0.0.1:1025"' in answer.text
+    assert "owner@acme.test" in answer.text
+    assert "pa&amp;ss" in answer.text
+
+
+@pytest.mark.parametrize("path", ["/verify-email", "/reset-password", "/accept-invite"])
+async def test_where_mails_lead_in_development(settings: Settings, path: str) -> None:
+    answer = await started(settings.model_copy(update={"environment": "dev"}), path)
+    assert answer.status_code == 200
+    assert "<form" in answer.text
+
+
+async def test_the_mailbox_is_one_redirect_away(settings: Settings) -> None:
+    dev = DevSettings.model_validate({"mailbox_url": "http://127.0.0.1:1025"})
+    answer = await started(
+        settings.model_copy(update={"environment": "dev", "dev": dev}), "/mailbox"
+    )
+    assert (answer.status_code, answer.headers["location"]) == (307, "http://127.0.0.1:1025")
+
+
+async def test_development_pages_stay_in_development(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/verify-email")).status_code == 404
+
+
+async def test_openapi_describes_errors_and_the_bearer_scheme(app: FastAPI) -> None:
+    document = app.openapi()
+    operation = document["paths"]["/api/v1/projects"]["post"]
+    conflict = operation["responses"]["409"]["content"]
+    assert list(conflict) == ["application/problem+json"]
+    assert operation["security"] == [{"HTTPBearer": []}]
+    assert document["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
+    assert any(parameter["name"] == "X-Tenant-ID" for parameter in operation["parameters"])

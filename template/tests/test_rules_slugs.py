@@ -1,0 +1,125 @@
+"""The slug rule is one rule: in the API, in the model and in the database."""
+
+from itertools import product
+from typing import Any, Final
+
+import asyncpg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import CheckConstraint
+
+from app.core.db import tenancy
+from app.core.settings import DatabaseSettings
+from app.core.slugs import SLUG_MAX_LENGTH, Slug, is_slug
+from app.models.public.tenants import Tenant
+
+GOOD: Final = (
+    *("acme", "a", "0", "republic", "public", "pg-catalog", "a-b", "a_b", "tenant", "tenant_a"),
+    "a" * SLUG_MAX_LENGTH,
+    "a-" * (SLUG_MAX_LENGTH // 2 - 1) + "bc",
+    # As long as a UUID's digits, and no UUID.
+    "g" * 32,
+    "0123456789abcdef0123456789abcde",
+    "0123456789abcdef0123456789abcdef0",
+    "0x" + "0123456789abcdef" * 2,
+    "0x0123456789abcdef0123456789abcd",
+    "01234567_9abcdef_1234567_9abcdef",
+)
+BAD: Final = (
+    *("", "-", "_", "-a", "a-", "_a", "a_", "a--b", "a__b", "a-_b", "A", "a b", " a", "a ", "a.b"),
+    *(
+        "a\n",
+        "\na",
+        "a\nb",
+        "é",
+        "ß",
+        "\uff41",
+        "\u0663",
+        "a/b",
+        "a'b",
+        'a"b',
+        "a;b",
+        "a%b",
+        "a\\b",
+    ),
+    "a" * (SLUG_MAX_LENGTH + 1),
+    "0123456789abcdef" * 2,
+    "01234567-89ab-cdef-0123-456789abcdef",
+    "0-123456789abcdef0123456789abcdef",
+)
+_ADAPTER: Final[TypeAdapter[str]] = TypeAdapter(Slug)
+
+# What a client may send and PostgreSQL can hold, with a preference for what is nearly a slug or a UUID.
+_TEXT: Final = (
+    st.text("ab01-_", max_size=6)
+    | st.text("0123456789abcdefx-_", min_size=30, max_size=38)
+    | st.text("az09-_", min_size=54, max_size=58)
+    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
+)
+
+
+def candidates() -> list[str]:
+    short = ["".join(letters) for n in range(5) for letters in product("aZ0-_ é", repeat=n)]
+    generated: list[str] = []
+
+    @settings(max_examples=500, database=None, derandomize=True)
+    @given(_TEXT)
+    def collect(value: str) -> None:
+        generated.append(value)
+
+    collect()
+    return [*GOOD, *BAD, *short, *generated]
+
+
+def accepted_by_api(value: str) -> bool:
+    try:
+        return _ADAPTER.validate_python(value) == value
+    except ValidationError:
+        return False
+
+
+def check_of_model() -> str:
+    table: Any = Tenant
+    for constraint in table.__table__.constraints:
+        if isinstance(constraint, CheckConstraint) and constraint.name == "ck_tenants_slug":
+            return str(constraint.sqltext)
+    raise AssertionError("the model has no CHECK for slugs")
+
+
+@pytest.mark.parametrize("slug", GOOD)
+def test_a_slug_names_a_schema_that_fits_postgresql(slug: str) -> None:
+    assert is_slug(slug)
+    schema = tenancy.schema_name(slug)
+    assert tenancy.quoted(schema) == f'"{schema}"'
+    assert len(schema.encode()) <= tenancy.NAME_MAX_BYTES
+
+
+@pytest.mark.parametrize("slug", BAD)
+def test_anything_else_is_refused(slug: str) -> None:
+    assert not is_slug(slug)
+
+
+async def test_api_model_and_database_agree(database_settings: DatabaseSettings) -> None:
+    assert database_settings.owner_url is not None
+    values = candidates()
+    connection = await asyncpg.connect(database_settings.owner_url.get_secret_value())
+    try:
+        migrated = await connection.fetchval(
+            "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_tenants_slug'"
+        )
+        rows = await connection.fetch(
+            f"SELECT slug, ({check_of_model()}), ({migrated.removeprefix('CHECK ')})"  # noqa: S608  two CHECKs of this code base
+            " FROM unnest($1::text[]) WITH ORDINALITY AS t(slug, n) ORDER BY n",
+            values,
+        )
+    finally:
+        await connection.close()
+    verdicts = [(is_slug(value), accepted_by_api(value)) for value in values]
+    disagreed = [
+        (*row, *verdict)
+        for row, verdict in zip(rows, verdicts, strict=True)
+        if len({row[1], row[2], *verdict}) > 1
+    ]
+    assert not disagreed, f"slug, model, database, is_slug, API: {disagreed}"

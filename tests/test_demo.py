@@ -1,0 +1,195 @@
+"""`make demo`, and the README's walk through it."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from render import ROOT
+
+pytestmark = [pytest.mark.serial, pytest.mark.slow]
+
+READY_SECONDS = 60
+CALM_SECONDS = 15
+GONE_SECONDS = 5
+PASSWORD = "kelp-orbit-brass-9"
+
+
+@dataclass
+class Demo:
+    """A running demo, in a process group of its own as in a terminal."""
+
+    make: subprocess.Popen[str]
+    port: int
+    log: Path
+    mark: tuple[str, str]
+    seen: set[Any] = field(default_factory=set)
+
+    def processes(self) -> dict[int, str]:
+        """Every process of it that is alive, with its command.
+
+        Those that descend from make, also after it has ended, and those that have its mark in the
+        environment; PostgreSQL's overwrite theirs, the guardian leaves the family.
+        """
+        with contextlib.suppress(psutil.Error):
+            make = psutil.Process(self.make.pid)
+            self.seen |= {make, *make.children(recursive=True)}
+        self.seen |= {process for process in psutil.process_iter() if self._is_marked(process)}
+        return dict(filter(None, map(_alive, self.seen)))
+
+    def _is_marked(self, process: Any) -> bool:
+        try:
+            return self.mark in process.environ().items()
+        except (psutil.Error, OSError):
+            return False
+
+    def one(self, pattern: str) -> int:
+        """The pid of the only process whose command matches."""
+        running = self.processes()
+        pids = [pid for pid, command in running.items() if re.search(pattern, command)]
+        assert len(pids) == 1, running
+        return pids[0]
+
+    def gone_within(self, seconds: float) -> bool:
+        """Whether there is a moment in the next `seconds` at which no process is left."""
+        return _happens(lambda: not self.processes(), seconds)
+
+
+def _alive(process: Any) -> tuple[int, str] | None:
+    try:
+        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            return process.pid, " ".join(process.cmdline()) or process.name()
+    except psutil.Error:
+        pass
+    return None
+
+
+@contextlib.contextmanager
+def demo(folder: Path, **environment: str) -> Iterator[Demo]:
+    """Start one and wait for its first answer and its summary; kill what is left of it at the end."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    mark = ("DEMO_MARK", f"{folder.name}-{port}")
+    log = folder / "demo.log"
+    started = time.monotonic()
+    with log.open("w") as output:
+        make = subprocess.Popen(
+            ["make", "demo", f"PORT={port}"],
+            cwd=ROOT,
+            env=os.environ | environment | dict([mark]),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+    running = Demo(make, port, log, mark)
+    try:
+        first = _happens(lambda: _answers(port) or make.poll() is not None, READY_SECONDS)
+        assert first, f"no answer in {READY_SECONDS} s\n{log.read_text()[-8000:]}"
+        print(f"first answer after {time.monotonic() - started:.1f} s")
+        ready = _happens(lambda: "Ready after" in log.read_text(), READY_SECONDS)
+        assert ready, log.read_text()[-8000:]
+        yield running
+    finally:
+        for pid in running.processes():
+            os.kill(pid, signal.SIGKILL)
+        make.wait()
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/live", timeout=2) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+def _happens(what: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if what():
+            return True
+        time.sleep(0.1)
+    return what()
+
+
+def _walk(port: int) -> str:
+    """The README's commands as they stand, but for the port."""
+    readme = (ROOT / "README.md").read_text()
+    block = re.search(r"## A walk through it.*?```sh\n(.*?)```", readme, re.DOTALL)
+    assert block
+    assert block[1].count("127.0.0.1:8000") == 1
+    return block[1].replace("127.0.0.1:8000", f"127.0.0.1:{port}")
+
+
+def test_walk_of_the_readme(tmp_path: Path) -> None:
+    with demo(tmp_path, SEED_PASSWORD=PASSWORD) as running:
+        walk = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", _walk(running.port)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert walk.returncode == 0, walk.stdout + walk.stderr
+        answers = _documents(walk.stdout)
+        registered, verified, created, listed, second, none, refused = answers
+        assert "ada@example.com" not in json.dumps(registered)
+        assert verified["user"]["email"] == "ada@example.com"
+        assert verified["tenant"]["slug"] == "analytical"
+        assert [project["id"] for project in listed["items"]] == [created["id"]]
+        assert created["name"] == "Difference engine"
+        assert second["slug"] == "jacquard"
+        assert none == {"items": [], "next_cursor": None}
+        assert (refused["status"], refused["type"]) == (403, "/problems/tenant-mismatch")
+        assert PASSWORD in running.log.read_text()
+
+        os.killpg(running.make.pid, signal.SIGINT)  # what Ctrl-C does in a terminal
+        assert running.gone_within(CALM_SECONDS), running.processes()
+
+
+def _documents(text: str) -> list[Any]:
+    decoder, found, rest = json.JSONDecoder(), [], text.strip()
+    while rest:
+        document, end = decoder.raw_decode(rest)
+        found.append(document)
+        rest = rest[end:].lstrip()
+    return found
+
+
+@pytest.mark.parametrize("victim", ["make", "supervisor", "api"])
+def test_nothing_is_left_when_one_is_killed(tmp_path: Path, victim: str) -> None:
+    with demo(tmp_path) as running:
+        assert len(running.processes()) > 5
+        pid = {
+            "make": lambda: running.make.pid,
+            "supervisor": lambda: running.one(r" -m app dev$"),
+            "api": lambda: running.one(r" -m app api"),
+        }[victim]()
+        os.kill(pid, signal.SIGKILL)
+        if victim == "make":
+            running.make.wait()
+        assert running.gone_within(GONE_SECONDS), running.processes()
+
+
+def test_two_demos_side_by_side(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    with demo(tmp_path / "a") as first, demo(tmp_path / "b") as second:
+        assert _answers(first.port)
+        assert _answers(second.port)
