@@ -106,7 +106,8 @@ def demo(folder: Path, **environment: str) -> Iterator[Demo]:
         yield running
     finally:
         for pid in running.processes():
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         make.wait()
 
 

@@ -8,8 +8,9 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
-from importlib.metadata import packages_distributions
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,35 @@ def test_links_are_alive(render: Renderer, answers: Answers) -> None:
     assert not dead
 
 
+@every
+def test_image_runs_as_nobody_special_and_holds_no_secret(
+    render: Renderer, answers: Answers
+) -> None:
+    dockerfile = (render(**answers) / "Dockerfile").read_text()
+    image = dockerfile.split("\nFROM ")[-1]
+    assert re.search(r"^USER [1-9]\d*$", image, re.MULTILINE)
+    assert "\nHEALTHCHECK " in image
+    assert not re.search(r"^(ARG|ENV) .*(PASSWORD|SECRET|KEY|TOKEN)", dockerfile, re.MULTILINE)
+
+
+@every
+def test_compose_asks_for_what_the_example_environment_names(
+    render: Renderer, answers: Answers
+) -> None:
+    service = render(**answers)
+    compose = (service / "compose.yaml").read_text()
+    asked = dict(re.findall(r"\$\{(\w+)(:[-?][^}]*)?\}", compose))
+    del asked["COMPOSE_PROJECT_NAME"]  # compose sets it
+    example = (service / ".env.example").read_text()
+    named = dict(re.findall(r"^(?:# )?(\w+)=(.*)$", example, re.MULTILINE))
+    assert asked.keys() - named.keys() <= {"PORT"}
+    secrets = {variable for variable in asked if re.search(r"PASSWORD|KEYS", variable)}
+    assert all(asked[variable].startswith(":?") for variable in secrets), "no default"
+    assert all(re.search(rf"^{variable}=$", example, re.MULTILINE) for variable in secrets)
+    for container in yaml.safe_load(compose)["services"].values():
+        assert all(port.startswith("127.0.0.1:") for port in container.get("ports", []))
+
+
 def _without_code(markdown: str) -> str:
     return re.sub(r"```.*?```|`[^`\n]*`", "", markdown, flags=re.DOTALL)
 
@@ -153,8 +183,10 @@ sys.meta_path.insert(0, Absent())
 import app
 
 for module in pkgutil.walk_packages(app.__path__, "app."):
-    if module.name != "app.__main__" and not module.name.startswith("app.dev."):
+    if module.name not in {"app.__main__", "app.cli.dev"} and not module.name.startswith("app.dev."):
         importlib.import_module(module.name)
+
+assert callable(pkgutil.resolve_name("SCRIPT"))
 """
 
 
@@ -163,10 +195,15 @@ def test_imports_with_an_empty_environment_and_without_development_dependencies(
     render: Renderer, answers: Answers, tmp_path: Path
 ) -> None:
     service = render(**answers)
-    development = _declared(service)[1]
-    absent = {m for m, found in _distributions().items() if found and found <= development}
+    installed = _installed_by(_requirements(service)[0])
+    script = tomllib.loads((service / "pyproject.toml").read_text())["project"]["scripts"]["app"]
+    absent = {module for module, found in _distributions().items() if not found & installed}
     done = subprocess.run(
-        [sys.executable, "-c", IMPORT_ALL.replace("ABSENT", repr(absent))],
+        [
+            sys.executable,
+            "-c",
+            IMPORT_ALL.replace("ABSENT", repr(absent)).replace("SCRIPT", script),
+        ],
         cwd=tmp_path,
         env={"PYTHONPATH": str(service / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
@@ -237,6 +274,23 @@ def _declared(service: Path) -> tuple[set[str], set[str]]:
         for lines in _requirements(service)
     )
     return set(production), set(development)
+
+
+def _installed_by(lines: Iterable[str], extras: Iterable[str] = ()) -> set[str]:
+    """The distributions that requirements install here, with those that these need in turn."""
+    environments = [{"extra": extra} for extra in ("", *extras)]
+    found: set[str] = set()
+    for requirement in map(Requirement, lines):
+        marker = requirement.marker
+        if marker is None or any(marker.evaluate(environment) for environment in environments):
+            found.add(canonicalize_name(requirement.name))
+            found |= _needed_by(requirement.name, tuple(requirement.extras))
+    return found
+
+
+@cache
+def _needed_by(distribution: str, extras: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(_installed_by(requires(distribution) or [], extras))
 
 
 def _distributions() -> dict[str, set[str]]:

@@ -1,10 +1,9 @@
 """Refresh tokens, and the sessions that they keep alive."""
 
 import asyncio
-import secrets
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import httpx
 import jwt
@@ -141,7 +140,7 @@ async def test_no_refresh_slips_past_a_logout(
     assert alive == []
 
 
-@pytest.mark.parametrize("token", ["x", secrets.token_urlsafe(32), "A" * 512, "\x00", "é"])
+@pytest.mark.parametrize("token", ["x", "A" * 43, "A" * 512, "\x00", "é"])
 async def test_an_unknown_token_is_refused(client: httpx.AsyncClient, token: str) -> None:
     answer = await refresh(client, token)
     assert answer.status_code == 401
@@ -260,7 +259,7 @@ async def test_a_user_ends_own_sessions_alone(
     assert (await client.delete(path, headers=bearer(mine))).status_code == 204
     assert await me(client, other) == 401
     assert (await client.delete(path, headers=bearer(mine))).status_code == 404
-    unknown = f"/api/v1/auth/sessions/{uuid4()}"
+    unknown = f"/api/v1/auth/sessions/{UUID(int=7)}"
     assert (await client.delete(unknown, headers=bearer(mine))).status_code == 404
     malformed = "/api/v1/auth/sessions/x"
     assert (await client.delete(malformed, headers=bearer(mine))).status_code == 422
@@ -271,7 +270,7 @@ async def test_a_user_ends_own_sessions_alone(
     [
         ("POST", "/auth/logout-all"),
         ("GET", "/auth/sessions"),
-        ("DELETE", f"/auth/sessions/{uuid4()}"),
+        ("DELETE", "/auth/sessions/00000000-0000-7000-8000-000000000000"),
         ("POST", "/auth/switch-tenant"),
         ("GET", "/users/me"),
         ("PATCH", "/users/me"),
@@ -289,7 +288,7 @@ async def test_a_token_is_required(client: httpx.AsyncClient, method: str, path:
     ("method", "path", "body"),
     [
         ("POST", "/auth/logout-all", None),
-        ("DELETE", f"/auth/sessions/{uuid4()}", None),
+        ("DELETE", "/auth/sessions/00000000-0000-7000-8000-000000000000", None),
         ("POST", "/auth/switch-tenant", {"tenant": "acme"}),
         (
             "POST",

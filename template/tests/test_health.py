@@ -97,3 +97,16 @@ async def test_openapi_describes_errors_and_the_bearer_scheme(app: FastAPI) -> N
     assert operation["security"] == [{"HTTPBearer": []}]
     assert document["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
     assert any(parameter["name"] == "X-Tenant-ID" for parameter in operation["parameters"])
+
+
+async def test_openapi_tells_who_may_call_a_route_and_how_it_refuses(app: FastAPI) -> None:
+    paths = app.openapi()["paths"]
+    login = paths["/api/v1/auth/login"]["post"]
+    assert "security" not in login
+    accept = paths["/api/v1/invites/accept"]["post"]
+    assert accept["security"] == [{}, {"HTTPBearer": []}]
+    create = paths["/api/v1/projects"]["post"]["responses"]
+    assert {"400", "401", "403", "404", "409", "410", "503"} <= set(create)
+    assert "`tenant-mismatch`" in create["403"]["description"]
+    remove = paths["/api/v1/members/{user_id}"]["delete"]["responses"]
+    assert "`role-required`" in remove["403"]["description"]

@@ -197,6 +197,28 @@ async def test_a_token_opens_once(
         assert problem(await client.post(path, json=body)) == (400, "token-invalid")
 
 
+async def test_two_invites_of_a_newcomer_make_one_account(
+    client: httpx.AsyncClient, factory: Factory, mailbox: Mailbox
+) -> None:
+    email, passwords = address(), ("the first of two passphrases", "the second of two phrases")
+    tokens = []
+    for _ in passwords:
+        tenant = await factory.tenant(status=TenantStatus.READY)
+        inviter = await factory.member(tenant.slug, Role.OWNER)
+        tokens.append(await token_of(inviter, mailbox, email))
+    answers = await asyncio.gather(
+        *(
+            client.post(ACCEPT, json=newcomer(token, password=password))
+            for token, password in zip(tokens, passwords, strict=True)
+        )
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 401]
+    for answer, password in zip(answers, passwords, strict=True):
+        login = {"email": email, "password": password}
+        again = await client.post("/api/v1/auth/login", json=login)
+        assert again.status_code == answer.status_code
+
+
 async def test_one_of_several_simultaneous_accepts_of_a_user_wins(
     factory: Factory, owner: SignedIn, mailbox: Mailbox
 ) -> None:
@@ -224,7 +246,10 @@ async def test_who_has_an_account_signs_in_first(
     user = await factory.user()
     token = await token_of(owner, mailbox, user.email)
     before = user.password_hash
-    answer = await client.post(ACCEPT, json=newcomer(token, password="a new, unknown pass phrase"))
+    body = newcomer(token, password="a new, unknown pass phrase")
+    async with recorded(factory.components.database) as work:
+        answer = await client.post(ACCEPT, json=body)
+    assert work.connections_while_hashing == []
     assert problem(answer) == (401, "unauthenticated")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
     after = await user_of(factory.components.database, user.email)

@@ -261,6 +261,25 @@ async def test_an_assumed_owner_leaves_owners_alone(
     assert (await assumed.patch(f"/members/{member.user_id}", {"role": "admin"})).is_success
 
 
+async def test_a_membership_elsewhere_stays_as_it_is(
+    factory: Factory, tenant: Tenant, owner: SignedIn
+) -> None:
+    user = await factory.user()
+    for slug in ("acme", tenant.slug, "globex"):
+        await factory.join(user, slug)
+    path = f"/members/{user.id}"
+    assert (await owner.patch(path, {"role": "admin"})).status_code == 200
+    mine = (await (await factory.sign_in(user)).get("/tenants")).json()["items"]
+    assert {item["slug"]: item["role"] for item in mine} == {
+        "acme": "member",
+        tenant.slug: "admin",
+        "globex": "member",
+    }
+    assert (await owner.delete(path)).status_code == 204
+    mine = (await (await factory.sign_in(user)).get("/tenants")).json()["items"]
+    assert {item["slug"] for item in mine} == {"acme", "globex"}
+
+
 async def test_members_of_another_tenant_are_not_found(
     factory: Factory, tenant: Tenant, owner: SignedIn
 ) -> None:

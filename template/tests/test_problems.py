@@ -1,11 +1,14 @@
 """Every error is a problem document, and the OpenAPI document says which."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
+from app.api.problems import problem_response
+from app.core.errors import NotFound
 from tests.probe import Probe, probe_settings
 
 
@@ -153,6 +156,12 @@ async def test_an_answer_stays_small(client: httpx.AsyncClient) -> None:
 async def test_the_instance_is_an_encoded_path(client: httpx.AsyncClient) -> None:
     document = problem(await client.get("/a%20b%0D%0A%22%3Cx%3E?token=abc"))
     assert document["instance"] == "/a%20b%0D%0A%22%3Cx%3E"
+
+
+def test_a_detail_may_quote_what_utf8_cannot_hold() -> None:
+    scope = {"path": "/\ud800", "state": {"request_id": "r"}}
+    response = problem_response(scope, NotFound("no \ud800"))
+    assert json.loads(bytes(response.body))["detail"] == "no \ud800"
 
 
 def test_the_openapi_document(probe: Probe) -> None:

@@ -286,6 +286,10 @@ async def test_memory_forgets_what_has_expired(monkeypatch: pytest.MonkeyPatch) 
     item = parse("3 per 1 minute")
     await storage.hit(*(Hit(item, str(number)) for number in range(100)))
     assert len(library.expirations) == 100
+    sweeper = library.timer
+    await storage.hit(Hit(item, "0"))
+    # Else the library looks through all keys on each hit.
+    assert library.timer is sweeper
     later = time.time() + 121
     monkeypatch.setattr(time, "time", lambda: later)
     await asyncio.sleep(0.1)
@@ -329,9 +333,12 @@ async def test_without_the_backend_each_process_counts(
     await limiter.hit("client", "a")
     getattr(valkey, fault)()
 
-    # Many at once wait for one timeout together.
-    waits = await asyncio.gather(*(timed(limiter, "b") for _ in range(20)))
-    assert max(waits) < TIMEOUT_SECONDS * 2
+    # Many wait for one timeout together, also who comes while it runs.
+    first = asyncio.gather(*(timed(limiter, "b") for _ in range(10)))
+    await asyncio.sleep(TIMEOUT_SECONDS / 2)
+    second = asyncio.gather(*(timed(limiter, "b") for _ in range(10)))
+    assert max(await first) < TIMEOUT_SECONDS * 1.5
+    assert max(await second) < TIMEOUT_SECONDS
     assert await is_degraded(limiter)
     # Nobody waits while it is known to be gone.
     assert max([await timed(limiter, str(number)) for number in range(20)]) < 0.05

@@ -10,8 +10,9 @@ ROOT: Final = Path(__file__).parents[1]
 IMPORT_ALL: Final = """
 import importlib, pkgutil, app
 for module in pkgutil.walk_packages(app.__path__, "app."):
-    importlib.import_module(module.name)
-    print(module.name)
+    if not module.name.endswith(".__main__"):
+        importlib.import_module(module.name)
+        print(module.name)
 """
 CHECK_LAYERS: Final = """
 import sys

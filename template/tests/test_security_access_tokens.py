@@ -20,7 +20,14 @@ from app.core.settings import AuthSettings
 USER, SESSION, TENANT, ACTOR = (UUID(int=number) for number in range(1, 5))
 OLD, NEW = "o" * 48, "n" * 48
 HEADER = {"alg": "HS256", "kid": "new", "typ": "at+jwt"}
-DROP = object()
+
+
+class _Drop:
+    def __repr__(self) -> str:
+        return "DROP"
+
+
+DROP = _Drop()
 
 
 def settings(**changes: Any) -> AuthSettings:
@@ -148,7 +155,8 @@ def test_headers(header: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", ["iss", "aud", "sub", "sid", "jti", "typ", "iat", "exp"])
 def test_required_claims(name: str) -> None:
-    for value in (DROP, None, "", 1.5, True, [], {}, "x", [str(USER)]):
+    values: list[Any] = [DROP, None, "", 1.5, True, [], {}, "x", [str(USER)]]
+    for value in values:
         with pytest.raises(Unauthenticated):
             TOKENS.verify(forge({name: value}))
 
@@ -180,8 +188,8 @@ def test_required_claims(name: str) -> None:
         {"exp": 10**400},
         {"exp": -(10**400)},
         {"iat": -(10**400)},
-        {"nbf": int(time.time()) + 3600},
-        {"iat": int(time.time()) + 3600},
+        {"nbf": 4102444800},
+        {"iat": 4102444800},
     ],
     ids=lambda payload: str(payload)[:60],
 )

@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.types import Lifespan
 
-from app.api import health, metrics, problems
+from app.api import health, metrics, openapi, problems
 from app.api.context.tenant_header import TenantStrategy
 from app.api.dependencies.components import Components
 from app.api.middlewares.request_tracking import RunningRequests
@@ -52,6 +52,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.components = components
     components.metrics.watch_running_requests(lambda: running.count)
     problems.install(app)
+    openapi.install(app)
     app.include_router(pages.start_page)
     if settings.environment == "dev":
         app.include_router(pages.link_pages)

@@ -6,7 +6,7 @@ Names come from the environment or from `.env`: a section and a field joined by 
 
 import json
 from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from limits import parse_many
@@ -29,6 +29,8 @@ from app.core import about
 from app.core.emails import Email
 
 MIN_SECRET_BYTES = 32
+ENV_FILES: Final = (".env", ".dev/env")
+"""The second is there while `app dev` runs, so that `app migrate` and its like reach its servers."""
 
 type Environment = Literal["dev", "test", "production"]
 
@@ -266,7 +268,6 @@ class Settings(BaseSettings):
 
     # Decoded by the fields themselves, so that a value that is no JSON is an error with the field's name.
     model_config = SettingsConfigDict(
-        env_file=".env",
         env_nested_delimiter="__",
         enable_decoding=False,
         frozen=True,
@@ -296,7 +297,7 @@ def load_settings(**overrides: Any) -> Settings:
         SettingsError: a setting is missing or wrong; one line for each.
     """
     try:
-        return Settings(**overrides)
+        return Settings(_env_file=ENV_FILES, **overrides)
     except ValidationError as exc:
         errors = exc.errors(include_input=False)
         raise SettingsError("\n".join(line for e in errors for line in _sentences(e))) from None

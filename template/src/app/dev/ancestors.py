@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,10 +25,16 @@ class Ancestors:
 
     def __init__(self) -> None:
         self._links = _chain()
+        self._look_again_at = 0.0
 
     def are_gone(self) -> bool:
-        """Whether one of them has ended."""
-        return any(_parent(link.child) != link.parent for link in self._links)
+        """Whether one of them has ended; a parent at once, a more distant one after up to a second."""
+        links = self._links[:1]
+        if time.monotonic() >= self._look_again_at:
+            # Each costs a process where there is no /proc.
+            links = self._links
+            self._look_again_at = time.monotonic() + 1
+        return any(_parent(link.child) != link.parent for link in links)
 
 
 def _chain() -> list[Link]:

@@ -33,8 +33,7 @@ def run(
         _require_tools()
         chosen = port if port is not None else _port()
         require_free(host, chosen)
-        # Imported late: it needs what `_require_tools` looks for.
-        from app.dev.session import Session  # noqa: PLC0415
+        from app.dev.session import Session  # noqa: PLC0415  needs what `_require_tools` looks for
 
         folder = DataFolder(data)
         with folder.claimed():
@@ -48,8 +47,7 @@ def _require_tools() -> None:
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise ToolMissing(
-            f"`app dev` needs the `dev` dependency group, and {', '.join(missing)} is not installed:"
-            " run `uv sync`."
+            f"`app dev` needs the `dev` dependency group (missing: {', '.join(missing)}): run `uv sync`."
         )
 
 

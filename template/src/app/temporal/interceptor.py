@@ -1,6 +1,7 @@
 """What surrounds every activity: heartbeats, a log line, and failures that keep secrets out of the history."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,11 +24,17 @@ log = structlog.get_logger(__name__)
 _ATTEMPTS_OF_ERRORS: Final = 3
 """How often something is tried that does not look like an outage; a race may look like an error once."""
 
+_EXPECTED: Final = (MailDelayed, MailRefused)
+
 _BEATS_PER_TIMEOUT: Final = 3
 
 
 class ActivityInterceptor(Interceptor):
     """For the worker."""
+
+    def __init__(self) -> None:
+        # It would repeat each failure that is logged here.
+        logging.getLogger("temporalio.activity").setLevel(logging.ERROR)
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         """Wrap an activity."""
@@ -46,10 +53,14 @@ class _Inbound(ActivityInboundInterceptor):
                     result = await self.next.execute_activity(input)
             except Exception as exc:
                 final = _is_final(exc, info.attempt)
-                log.warning("activity_failed", final=final, exc_info=not may_pass(exc))
+                error, unexplained = (
+                    describe(exc),
+                    not isinstance(exc, _EXPECTED) and not may_pass(exc),
+                )
+                log.warning("activity_failed", error=error, final=final, exc_info=unexplained)
                 # No cause: tracebacks and messages of libraries quote addresses.
                 raise ApplicationError(
-                    describe(exc), type=type(exc).__name__, non_retryable=final
+                    error, type=type(exc).__name__, non_retryable=final
                 ) from None
             log.info("activity_completed", seconds=round(time.monotonic() - began, 3))
             return result

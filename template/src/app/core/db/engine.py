@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.core import about
+from app.core.db import tenancy
 from app.core.settings import DatabaseSettings
 
 
@@ -76,7 +77,7 @@ def _connect_args(settings: DatabaseSettings) -> dict[str, Any]:
     return {
         "server_settings": {
             "application_name": about.SLUG,
-            "search_path": "",
+            **tenancy.START_WITHOUT_PATH,
             "statement_timeout": str(int(settings.statement_timeout.total_seconds() * 1000)),
             "lock_timeout": str(int(settings.lock_timeout.total_seconds() * 1000)),
         }

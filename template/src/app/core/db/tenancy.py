@@ -19,6 +19,9 @@ REENTER_TENANT: Final = "SELECT set_config('role', current_setting('lobby.role')
 NO_PATH: Final = "SET LOCAL search_path = ''"
 """Nothing is found without its schema's name."""
 
+START_WITHOUT_PATH: Final = {"search_path": ""}
+"""The same for a whole connection, as start-up parameters."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 

@@ -1,12 +1,10 @@
 """The mailbox's pages and its list for programs."""
 
 import math
-import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from markupsafe import Markup, escape
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -46,8 +44,6 @@ MAIL_HEADERS = PAGE_HEADERS | {
     ),
 }
 
-LINK = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]}]")
-
 
 def create_app(
     messages: Messages, lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]]
@@ -79,7 +75,6 @@ class Pages:
     def __init__(self, messages: Messages) -> None:
         self._messages = messages
         self._templates = Jinja2Templates(FOLDER / "templates")
-        self._templates.env.filters["linked"] = _linked
 
     async def list(self, request: Request) -> Response:
         """All messages, or those to `?to=`."""
@@ -146,16 +141,3 @@ def _as_json(message: Message) -> dict[str, object]:
         "text": message.text,
         "html": message.html,
     }
-
-
-def _linked(text: str) -> Markup:
-    pieces: list[Markup] = []
-    end = 0
-    for match in LINK.finditer(text):
-        link = match.group()
-        pieces.append(escape(text[end : match.start()]))
-        pieces.append(
-            Markup('<a href="{0}" target="_blank" rel="noopener noreferrer">{0}</a>').format(link)
-        )
-        end = match.end()
-    return Markup("").join([*pieces, escape(text[end:])])

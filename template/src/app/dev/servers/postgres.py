@@ -85,16 +85,17 @@ class Postgres(Server):
         self._check_version()
         try:
             self._passwords = json.loads(passwords.read_text())
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):
             raise DataFolderUnusable(
-                f"{passwords} is gone, so nobody can sign in: remove {self.folder} to start over."
+                f"{passwords} is gone or damaged, so nobody can sign in: remove {self.folder} to start"
+                " over."
             ) from None
         self._account().give(self._cluster)
         self._drop_stale_lock()
 
     def command(self) -> Command:
         """`postgres`; SIGINT is its fast shutdown, which does not wait for clients."""
-        settings = SETTINGS | {"port": str(self.port)} | ({} if self.durable else VOLATILE_SETTINGS)
+        settings = SETTINGS | {"port": str(self.port)} | self._durability()
         return self._run("postgres", "-D", str(self._cluster), *_settings(settings))
 
     def is_ready(self) -> bool:
@@ -133,9 +134,10 @@ class Postgres(Server):
             "--locale=C",
             "--locale-provider=builtin",
             "--builtin-locale=C.UTF-8",
-            # A crash before the first checkpoint only costs another initdb.
-            "--no-sync",
             "--no-instructions",
+            # Seconds on a busy disk. The system writes these files by itself within a minute; a crash
+            # of the machine before that only costs a new data folder.
+            "--no-sync",
         )
         try:
             supervisor.run("initdb", initdb, muted=True)
@@ -157,7 +159,7 @@ class Postgres(Server):
             "postgres",
             "--single",
             *("-D", str(cluster)),
-            *_settings({"exit_on_error": "on", "log_checkpoints": "off"}),
+            *_settings({"exit_on_error": "on", "log_checkpoints": "off"} | self._durability()),
             SUPERUSER,
             stdin="".join(f"{statement}\n" for statement in statements),
         )
@@ -172,6 +174,9 @@ class Postgres(Server):
             signal.SIGINT,
             account.switch,
         )
+
+    def _durability(self) -> dict[str, str]:
+        return {} if self.durable else VOLATILE_SETTINGS
 
     def _account(self) -> Account:
         return without_root(_program("postgres"), self.folder)
@@ -191,7 +196,7 @@ class Postgres(Server):
         lock = self._cluster / "postmaster.pid"
         if lock.exists():
             port = lock.read_text().splitlines()[3:4]
-            if not (port and network.accepts(int(port[0]))):
+            if not (port and port[0].isdecimal() and network.accepts(int(port[0]))):
                 lock.unlink()
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, FailureError
 
 from app.temporal.contract import Activity
 
@@ -65,4 +65,5 @@ def reason(exc: BaseException) -> str:
     cause: BaseException = exc
     while cause.__cause__ is not None:
         cause = cause.__cause__
-    return f"{exc.activity_type}: {cause}"
+    message = cause.message if isinstance(cause, FailureError) else str(cause)
+    return f"{exc.activity_type}: {message}"

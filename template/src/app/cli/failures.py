@@ -1,0 +1,42 @@
+"""Sentences instead of tracebacks, where the operator can help."""
+
+import asyncpg
+import typer
+
+from app.core.db.database import UnsupportedServer
+from app.core.db.failures import driver_error
+from app.core.errors import AppError, Unavailable
+from app.core.settings import SettingsError
+from app.services.background_failures import describe, may_pass
+from app.services.migration_service import MigrationRefused
+
+
+class Refused(Exception):
+    """A command cannot do what it was asked for; the message says why."""
+
+
+def end_with_sentence(exc: Exception) -> None:
+    """End the process with what the operator should know; return if this is a bug."""
+    sentence = _sentence(exc)
+    if sentence is not None:
+        typer.echo(sentence, err=True)
+        raise SystemExit(2 if isinstance(exc, SettingsError) else 1) from None
+
+
+def _sentence(exc: Exception) -> str | None:
+    if isinstance(exc, SettingsError | Refused | MigrationRefused | UnsupportedServer):
+        return str(exc)
+    if isinstance(exc, AppError) and not isinstance(exc, Unavailable):
+        return f"{(exc.detail or exc.title).rstrip('.')}."
+    return _database_sentence(exc.__cause__ or exc if isinstance(exc, Unavailable) else exc)
+
+
+def _database_sentence(exc: BaseException) -> str | None:
+    error = driver_error(exc)
+    if may_pass(exc):
+        return f"PostgreSQL does not answer ({describe(exc)})."
+    if isinstance(error, asyncpg.UndefinedTableError):
+        return f"The database lacks migrations ({describe(exc)}): run `app migrate` first."
+    if isinstance(error, asyncpg.PostgresError):
+        return f"PostgreSQL refuses ({describe(exc)})."
+    return None

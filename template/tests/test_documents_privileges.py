@@ -1,0 +1,176 @@
+"""docs/security.md lists every privilege that a migrated database grants, and no other."""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+import pytest
+
+from app.core.settings import DatabaseSettings
+from tests import databases
+
+DOCUMENT: Final = Path(__file__).parents[1] / "docs" / "security.md"
+SCHEMAS: Final = {"public": "public", "tenant_…": "tenant_acme"}
+EVERY_OTHER: Final = "every other table"
+
+type Names = dict[str, str]
+"""What the document calls the roles of the test database."""
+
+type Grant = tuple[str, str, str]
+"""A role, what it may use, and one privilege."""
+
+
+ACLS: Final = """
+WITH lobby AS (
+    SELECT oid, nspname FROM pg_catalog.pg_namespace WHERE nspname IN ('public', 'tenant_acme')
+), granted AS (
+    SELECT 'schema ' || nspname AS what, nspacl AS acl, nspowner AS owner
+    FROM pg_catalog.pg_namespace WHERE nspname IN ('public', 'tenant_acme')
+    UNION ALL
+    SELECT CASE relkind WHEN 'S' THEN 'sequence ' ELSE 'table ' END || nspname || '.' || relname,
+           relacl, relowner
+    FROM pg_catalog.pg_class JOIN lobby ON lobby.oid = relnamespace WHERE relkind <> 'i'
+    UNION ALL
+    SELECT 'column ' || nspname || '.' || relname || '.' || attname, attacl, relowner
+    FROM pg_catalog.pg_attribute JOIN pg_catalog.pg_class ON pg_class.oid = attrelid
+    JOIN lobby ON lobby.oid = relnamespace
+    UNION ALL
+    SELECT 'function ' || nspname || '.' || proname,
+           coalesce(proacl, acldefault('f', proowner)), proowner
+    FROM pg_catalog.pg_proc JOIN lobby ON lobby.oid = pronamespace
+    UNION ALL
+    SELECT CASE defaclobjtype WHEN 'r' THEN 'later tables ' WHEN 'S' THEN 'later sequences '
+               ELSE 'later ' || defaclobjtype::text || ' ' END || nspname, defaclacl, defaclrole
+    FROM pg_catalog.pg_default_acl JOIN lobby ON lobby.oid = defaclnamespace
+)
+SELECT coalesce(nullif(grantee, 0)::regrole::text, 'PUBLIC') AS role, what,
+       privilege_type || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END AS privilege
+FROM granted, aclexplode(acl) WHERE grantee <> owner
+"""
+
+MEMBERSHIPS: Final = """
+SELECT member::regrole::text AS member, roleid::regrole::text AS role,
+       admin_option, inherit_option, set_option
+FROM pg_catalog.pg_auth_members WHERE roleid::regrole::text = ANY($1) OR member::regrole::text = ANY($1)
+"""
+
+ATTRIBUTES: Final = """
+SELECT rolname, array_remove(ARRAY[
+    CASE WHEN rolcanlogin THEN 'LOGIN' END, CASE WHEN rolcreaterole THEN 'CREATEROLE' END,
+    CASE WHEN rolsuper THEN 'SUPERUSER' END, CASE WHEN rolcreatedb THEN 'CREATEDB' END,
+    CASE WHEN rolreplication THEN 'REPLICATION' END, CASE WHEN rolbypassrls THEN 'BYPASSRLS' END
+], NULL) AS attributes
+FROM pg_catalog.pg_roles WHERE rolname = ANY($1)
+"""
+
+
+@pytest.fixture
+async def connection(database_settings: DatabaseSettings) -> AsyncIterator[asyncpg.Connection]:
+    assert database_settings.owner_url is not None
+    connection = await asyncpg.connect(database_settings.owner_url.get_secret_value())
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def names(connection: asyncpg.Connection) -> Names:
+    tenant = await connection.fetchval(
+        "SELECT role_name FROM public.tenants WHERE schema_name = 'tenant_acme'"
+    )
+    group = await connection.fetchval("SELECT 'lobby_' || id || '_tenants' FROM installation")
+    return {
+        "PUBLIC": "PUBLIC",
+        databases.LOGIN: "app",
+        databases.OWNER: "app_owner",
+        group: "tenants",
+        tenant: "tenant",
+    }
+
+
+def table_below(*header: str) -> Iterator[list[str]]:
+    lines = iter(DOCUMENT.read_text().splitlines())
+    for line in lines:
+        if line == f"| {' | '.join(header)} |":
+            break
+    next(lines)
+    for line in lines:
+        if not line.startswith("|"):
+            return
+        yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def listed(cell: str) -> list[str]:
+    return [item for item in re.split(r",\s*", cell.strip("`")) if item]
+
+
+def documented_grants(tables: dict[str, set[str]]) -> Iterator[Grant]:
+    named: dict[tuple[str, str], set[str]] = {}
+    for role, what, privileges in table_below("Role", "On", "Privileges"):
+        *items, place = re.findall(r"`([^`]+)`", what)
+        schema = SCHEMAS[place]
+        kind = what.split(" ")[0].removesuffix("s")
+        known = named.setdefault((role, schema), set())
+        if what.startswith(EVERY_OTHER):
+            uses = [f"table {schema}.{name}" for name in sorted(tables[schema] - known)]
+        elif items:
+            uses = [f"{kind} {schema}.{name}" for name in items]
+        else:
+            uses = [f"{what.partition(' `')[0].removesuffix(' in')} {schema}"]
+        if kind == "table":
+            known.update(items)
+        yield from ((role.strip("`"), use, right) for use in uses for right in listed(privileges))
+
+
+async def test_privileges(connection: asyncpg.Connection, names: Names) -> None:
+    rows = await connection.fetch(
+        "SELECT schemaname, tablename FROM pg_catalog.pg_tables WHERE schemaname = ANY($1)",
+        list(SCHEMAS.values()),
+    )
+    tables = {schema: {t for s, t in rows if s == schema} for schema in SCHEMAS.values()}
+    granted = {
+        (names.get(role, role), what, privilege)
+        for role, what, privilege in await connection.fetch(ACLS)
+    }
+    assert granted == set(documented_grants(tables))
+
+
+async def test_memberships(connection: asyncpg.Connection, names: Names) -> None:
+    roles = [role for role, name in names.items() if name in {"tenant", "tenants"}]
+    rows = await connection.fetch(MEMBERSHIPS, roles)
+    found = {
+        (names.get(member, member), names.get(role, role), option)
+        for member, role, *given in rows
+        # Other tenants' roles have this one's memberships.
+        if member in names or not member.startswith("lobby_")
+        for option, is_given in zip(("ADMIN", "INHERIT", "SET"), given, strict=True)
+        if is_given
+    }
+    documented = {
+        (member.strip("`"), of.strip("`"), option)
+        for member, of, given in table_below("Member", "Of", "Options")
+        for option in listed(given)
+    }
+    assert found == documented
+
+
+async def test_attributes(connection: asyncpg.Connection, names: Names) -> None:
+    rows = await connection.fetch(ATTRIBUTES, list(names))
+    found = {names[role]: set(attributes) for role, attributes in rows}
+    documented = {
+        role.strip("`"): set(listed(attributes))
+        for role, _, attributes in table_below("Role", "Who", "Attributes")
+    }
+    assert found == documented
+
+
+async def test_what_is_not_the_owners(connection: asyncpg.Connection) -> None:
+    owned_by_others = await connection.fetch(
+        """
+        SELECT nspname || '.' || relname FROM pg_catalog.pg_class
+        JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
+        WHERE nspname IN ('public', 'tenant_acme') AND relowner <> current_user::regrole
+        """
+    )
+    assert not owned_by_others
