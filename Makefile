@@ -21,8 +21,9 @@ test: lint ## Every test: the template's, then the suites of what it renders
 	@$(PYTHON) -m pytest -n 2 -m "not serial"
 	@$(PYTHON) -m pytest -m serial
 
-test-quick: lint ## The template's tests without the slow ones
-	@$(PYTHON) -m pytest -n 2 -m "not serial and not slow"
+test-quick: lint ## The same without the slow ones, in less than four minutes
+	@$(PYTHON) -m pytest -n 2 -m "not serial"
+	@$(PYTHON) -m pytest -m "serial and not slow"
 
 test-suites: ## Only the suites of what it renders [ANSWERS]
 	@scripts/bootstrap && exec $(PYTHON) -m pytest tests/test_suites.py

@@ -55,7 +55,12 @@ def settings(database_settings: DatabaseSettings) -> Settings:
             "database": database_settings,
             "redis": {"url": os.environ[servers.REDIS]},
             "temporal": {"address": os.environ[servers.TEMPORAL]},
-            "auth": {"keys": {"test": secrets.token_urlsafe(48)}, "active_kid": "test"},
+            "auth": {
+                "keys": {"test": secrets.token_urlsafe(48)},
+                "active_kid": "test",
+                # The least that is allowed: hashing would be most of the suite's work.
+                "hashing_memory_kib": 7 * 1024,
+            },
             "mail": {"smtp_url": "smtp://127.0.0.1:1", "sender": "service@lobby.test"},
             "rate_limits": {"enabled": False},
             "logging": {"level": "warning"},

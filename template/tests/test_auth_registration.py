@@ -15,6 +15,7 @@ from sqlmodel import col
 
 from app.core.db.database import Database
 from app.core.identifiers import utcnow
+from app.models.public.audit_logs import AuditLog
 from app.models.public.email_verifications import EmailVerification
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.users import User
@@ -313,3 +314,49 @@ async def test_the_mail_is_sent_again_as_long_as_it_is_not_answered(
     before = len(await mailbox.of(body["email"]))
     await client.post("/api/v1/auth/resend-verification", json=resend)
     assert len(await mailbox.of(body["email"])) == before
+
+
+async def test_a_tenant_that_was_given_up_stays_closed(
+    client: httpx.AsyncClient, database: Database, mailbox: Mailbox
+) -> None:
+    body = await register(client)
+    async with database.lobby() as lobby:
+        await lobby.execute(
+            update(Tenant)
+            .where(col(Tenant.slug) == body["tenant_slug"])
+            .values(status=TenantStatus.DELETED)
+        )
+    answer = (await verify(client, await mailbox.token(body["email"]))).json()
+    assert answer["user"]["email_verified"] is True
+    assert answer["tenant"] is None
+
+
+async def test_a_registration_leaves_a_trail_without_secrets(
+    client: httpx.AsyncClient, database: Database, mailbox: Mailbox
+) -> None:
+    body = await register(client)
+    token = await mailbox.token(body["email"])
+    user = (await verify(client, token)).json()["user"]
+    tenant = await tenant_of(database, body["tenant_slug"])
+    assert tenant is not None
+    async with database.lobby() as lobby:
+        trail = await lobby.scalars(
+            select(AuditLog)
+            .where(col(AuditLog.entity_id).in_([user["id"], str(tenant.id)]))
+            .order_by(col(AuditLog.id))
+        )
+        requested = await lobby.scalars(
+            select(WorkflowExecution).where(col(WorkflowExecution.tenant_id) == tenant.id)
+        )
+    assert [(row.action, str(row.user_id or "")) for row in trail] == [
+        ("tenant.created", ""),
+        ("user.registered", ""),
+        ("user.verified", user["id"]),
+        ("tenant.confirmed", user["id"]),
+    ], "who registers is nobody yet"
+    written = " ".join(str((row.before, row.after)) for row in trail)
+    payloads = " ".join(str(row.payload) for row in requested)
+    assert len(requested) == 3
+    for secret in (PASSWORD, "argon2", token):
+        assert secret not in written + payloads
+    assert body["email"] not in payloads

@@ -29,6 +29,8 @@ def settings(
         "HOST": host,
         "PORT": str(port),
         "DEV__SEED_PASSWORD": secrets.seed_password,
+        # A free one: two sessions run side by side.
+        "WORKER__HEALTH_PORT": "0",
     }
 
 

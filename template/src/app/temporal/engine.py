@@ -1,7 +1,6 @@
 """Temporal as the engine of background work: one dispatcher, one Temporal worker."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
@@ -18,8 +17,10 @@ from app.temporal.activities.mail import MailActivities
 from app.temporal.activities.outcomes import OutcomeActivities
 from app.temporal.activities.tenants import DeletionActivities, ProvisioningActivities
 from app.temporal.client import connect_worker_client, lazy_client
-from app.temporal.dispatcher import Dispatcher, Pulse
+from app.temporal.dispatcher import Dispatcher
 from app.temporal.interceptor import ActivityInterceptor
+from app.temporal.loops import Loop
+from app.temporal.schedules import Schedules
 from app.temporal.workflows.clean_up import CleanUp, RequestCleanUp
 from app.temporal.workflows.delete_tenant import DeleteTenant
 from app.temporal.workflows.provision_tenant import ProvisionTenant
@@ -30,11 +31,16 @@ log = structlog.get_logger(__name__)
 WORKFLOWS: Final = (ProvisionTenant, DeleteTenant, SendEmail, CleanUp, RequestCleanUp)
 
 _MAX_ACTIVITIES: Final = 20
-"""At once; with the dispatcher's, the connections of one worker to PostgreSQL."""
+"""At once in one worker."""
 
+_STICKY: Final = timedelta(seconds=2)
+"""How long a workflow's next step is kept for the worker that took the last one, should that have died."""
+
+_RECONCILE_SECONDS: Final = 5.0
+_SCHEDULES_SECONDS: Final = 60.0
 _RECONNECT_SECONDS: Final = 2.0
-_READY_WITHIN_SECONDS: Final = 15.0
-_ALIVE_WITHIN_SECONDS: Final = 120.0
+_READY_SECONDS: Final = 10.0
+_ALIVE_SECONDS: Final = 120.0
 
 
 class Engine:
@@ -43,36 +49,45 @@ class Engine:
     def __init__(self, work: BackgroundWork, settings: TemporalSettings) -> None:
         self.work = work
         self.settings = settings
-        self.pulse = Pulse()
+        self._dispatching: list[Loop] = []
         self._worker: Worker | None = None
         self._interrupted = False
 
     def is_alive(self) -> bool:
         """Tell whether work is still looked for, in an outage too; if not, a restart may help."""
-        return time.monotonic() - self.pulse.tried_at < _ALIVE_WITHIN_SECONDS
+        return all(loop.tried_within(_ALIVE_SECONDS) for loop in self._dispatching)
 
     def is_ready(self) -> bool:
         """Tell whether work is found and done: PostgreSQL and Temporal answered a moment ago."""
         working = self._worker is not None and self._worker.is_running
-        return working and time.monotonic() - self.pulse.succeeded_at < _READY_WITHIN_SECONDS
+        return working and all(loop.succeeded_within(_READY_SECONDS) for loop in self._dispatching)
 
     async def run(self, stop: asyncio.Event, *, grace: timedelta) -> None:
         """Work until `stop` is set, then let running activities finish for at most `grace`."""
-        dispatcher = Dispatcher(
-            await lazy_client(self.settings),
-            self.work.database,
-            self.work.outcomes,
-            self.settings,
-            self.pulse,
-        )
-        dispatching = asyncio.create_task(dispatcher.run())
+        loops = await self._loops()
+        running = [asyncio.create_task(loop.run()) for loop in loops]
         stopping = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
                 await self._serve(stopping, grace)
         finally:
-            dispatching.cancel()
-            await asyncio.wait([dispatching])
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running)
+
+    async def _loops(self) -> list[Loop]:
+        client, settings = await lazy_client(self.settings), self.settings
+        dispatcher = Dispatcher(client, settings.task_queue, self.work.database, self.work.outcomes)
+        poll_seconds = settings.poll_interval.total_seconds()
+        self._dispatching = [
+            Loop("start_pending", dispatcher.start_pending, pause_seconds=poll_seconds),
+            Loop("reconcile", dispatcher.reconcile, pause_seconds=_RECONCILE_SECONDS),
+        ]
+        schedules = Schedules(client, settings.task_queue)
+        return [
+            *self._dispatching,
+            Loop("schedules", schedules.ensure, pause_seconds=_SCHEDULES_SECONDS),
+        ]
 
     async def _serve(self, stopping: asyncio.Task[Any], grace: timedelta) -> None:
         try:
@@ -99,6 +114,7 @@ class Engine:
             interceptors=[ActivityInterceptor()],
             max_concurrent_activities=_MAX_ACTIVITIES,
             graceful_shutdown_timeout=grace,
+            sticky_queue_schedule_to_start_timeout=_STICKY,
         )
 
 

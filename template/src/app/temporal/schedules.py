@@ -30,8 +30,11 @@ class Schedules:
         self.task_queue = task_queue
         self._updated = False
 
-    async def ensure(self) -> None:
-        """Create what is missing; the first time in a process, also bring what exists up to date."""
+    async def ensure(self) -> bool:
+        """Create what is missing; the first time in a process, also bring what exists up to date.
+
+        Returns `False`: there is no more to do until the next time.
+        """
         id = f"{self.task_queue}-{_NAME}"
         try:
             await self.client.create_schedule(id, self._schedule(), rpc_timeout=RPC_TIMEOUT)
@@ -40,6 +43,7 @@ class Schedules:
                 handle = self.client.get_schedule_handle(id)
                 await handle.update(self._renewed, rpc_timeout=RPC_TIMEOUT)
         self._updated = True
+        return False
 
     def _schedule(self) -> Schedule:
         return Schedule(

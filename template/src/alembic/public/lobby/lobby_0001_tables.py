@@ -34,12 +34,16 @@ def upgrade() -> None:
     op.create_index(
         "ix_audit_logs_entity",
         "audit_logs",
-        ["tenant_id", "entity_type", "entity_id", "id"],
+        ["tenant_id", "entity_type", "entity_id", "occurred_at", "id"],
         unique=False,
         schema="public",
     )
     op.create_index(
-        "ix_audit_logs_tenant_id", "audit_logs", ["tenant_id", "id"], unique=False, schema="public"
+        "ix_audit_logs_tenant_id",
+        "audit_logs",
+        ["tenant_id", "occurred_at", "id"],
+        unique=False,
+        schema="public",
     )
     op.create_table(
         "installation",

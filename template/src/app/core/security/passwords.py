@@ -153,7 +153,9 @@ def _judged(password: bytes) -> str:
 
 def _split(own_words: tuple[str, ...]) -> list[str]:
     parts = [part for word in own_words for part in word[:320].replace("@", " ").split()]
-    return [*own_words, *parts][:_MAX_OWN_WORDS]
+    words = [*own_words, *parts][:_MAX_OWN_WORDS]
+    # As the password is judged: shortened, with some characters replaced.
+    return [*words, *(_judged(word.encode("utf-8", "surrogatepass")) for word in words)]
 
 
 def _estimate(password: str, own_words: list[str]) -> tuple[int, str]:

@@ -15,8 +15,8 @@ from app.models.base import PublicBase, Timestamp
 class AuditLog(PublicBase, table=True):
     __tablename__ = "audit_logs"
     __table_args__ = (
-        Index("ix_audit_logs_tenant_id", "tenant_id", "id"),
-        Index("ix_audit_logs_entity", "tenant_id", "entity_type", "entity_id", "id"),
+        Index("ix_audit_logs_tenant_id", "tenant_id", "occurred_at", "id"),
+        Index("ix_audit_logs_entity", "tenant_id", "entity_type", "entity_id", "occurred_at", "id"),
     )
 
     # No foreign keys: a row outlives what it speaks of.

@@ -1,0 +1,161 @@
+"""Background work in a database of its own, where no other test's requests wait."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import exists, literal_column, select, text
+from sqlmodel import col
+
+from app.core.db.sessions import LobbySession
+from app.core.identifiers import utcnow
+from app.core.settings import Settings
+from app.models.public.audit_logs import AuditLog
+from app.models.public.tenants import Tenant, TenantStatus
+from app.models.public.users import User
+from app.models.public.workflow_executions import WorkflowExecution
+from app.repositories.public.tenants import TenantRegistry
+from app.services.audit_trail import Actor, AuditTrail
+from app.services.background_work import BackgroundWork
+from app.services.tenant_creation import TenantCreation
+from app.services.tenant_lifecycle import TenantLifecycle
+from app.services.workflow_requests import WorkflowRequests
+from tests import databases
+
+WAIT_SECONDS = 20.0
+
+
+@asynccontextmanager
+async def separate(settings: Settings, admin_url: str) -> AsyncIterator[Settings]:
+    """Yield settings with a database of their own, which is dropped afterwards."""
+    name = f"lobby_test_{secrets.token_hex(6)}"
+    await databases.clone(admin_url, name)
+    yield settings.model_copy(update={"database": databases.settings_for(admin_url, name)})
+    await databases.drop(admin_url, name)
+
+
+@asynccontextmanager
+async def working(settings: Settings) -> AsyncIterator[BackgroundWork]:
+    """Yield the work of a worker with these settings."""
+    work = BackgroundWork.build(settings)
+    yield work
+    await work.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """A tenant that waits to be provisioned."""
+
+    tenant_id: UUID
+    execution_id: UUID
+    owner_id: UUID
+
+
+async def add_user(work: BackgroundWork) -> User:
+    """Add a verified user who cannot sign in."""
+    user = User(
+        email=f"owner-{secrets.token_hex(6)}@example.test",
+        full_name="Ada Lovelace",
+        password_hash="none",
+        email_verified_at=utcnow(),
+    )
+    async with work.database.lobby() as lobby:
+        await lobby.add(user)
+    return user
+
+
+async def request_tenant(work: BackgroundWork) -> Requested:
+    """Do what `POST /tenants` does."""
+    owner = await add_user(work)
+    async with work.database.lobby() as lobby:
+        tenant = await TenantCreation(lobby, AuditTrail(lobby, Actor())).create(
+            slug=f"t-{secrets.token_hex(6)}",
+            name="Analytical Engines",
+            owner_id=owner.id,
+            status=TenantStatus.PROVISIONING,
+        )
+    [execution] = await executions_of(work, tenant.id)
+    return Requested(tenant.id, execution.id, owner.id)
+
+
+async def ready_tenant(work: BackgroundWork) -> Requested:
+    """Provision a tenant without an engine."""
+    requested = await request_tenant(work)
+    await work.provisioning.run(requested.execution_id)
+    return requested
+
+
+def lifecycle(lobby: LobbySession, settings: Settings) -> TenantLifecycle:
+    """Return what the admin routes call."""
+    return TenantLifecycle(
+        TenantRegistry(lobby),
+        WorkflowRequests(lobby),
+        AuditTrail(lobby, Actor()),
+        deletion_grace=settings.tenants.deletion_grace,
+    )
+
+
+async def tenant(work: BackgroundWork, tenant_id: UUID) -> Tenant:
+    """Return a tenant as it is now."""
+    async with work.database.lobby() as lobby:
+        found = await lobby.scalar(select(Tenant).where(col(Tenant.id) == tenant_id))
+    assert found is not None
+    return found
+
+
+async def execution(work: BackgroundWork, execution_id: UUID) -> WorkflowExecution:
+    """Return an execution as it is now."""
+    async with work.database.lobby() as lobby:
+        found = await lobby.scalar(
+            select(WorkflowExecution).where(col(WorkflowExecution.id) == execution_id)
+        )
+    assert found is not None
+    return found
+
+
+async def executions_of(work: BackgroundWork, tenant_id: UUID) -> list[WorkflowExecution]:
+    """Return a tenant's executions, oldest first."""
+    async with work.database.lobby() as lobby:
+        return await lobby.scalars(
+            select(WorkflowExecution)
+            .where(col(WorkflowExecution.tenant_id) == tenant_id)
+            .order_by(col(WorkflowExecution.id))
+        )
+
+
+async def actions(work: BackgroundWork, tenant_id: UUID) -> list[str]:
+    """Return what the audit trail says about a tenant, oldest first."""
+    async with work.database.lobby() as lobby:
+        return await lobby.scalars(
+            select(col(AuditLog.action))
+            .where(col(AuditLog.tenant_id) == tenant_id, col(AuditLog.entity_type) == "tenant")
+            .order_by(col(AuditLog.id))
+        )
+
+
+async def tables(work: BackgroundWork, schema: str) -> set[str]:
+    """Return the tables that a schema has; none if it does not exist."""
+    query = text("SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = :schema")
+    async with work.owner.engine.connect() as connection:
+        return set(await connection.scalars(query, {"schema": schema}))
+
+
+async def role_exists(work: BackgroundWork, role: str | None) -> bool:
+    """Tell whether PostgreSQL knows the role."""
+    query = select(exists().where(literal_column("rolname") == role).select_from(text("pg_roles")))
+    async with work.owner.engine.connect() as connection:
+        return bool(await connection.scalar(query))
+
+
+async def eventually(
+    condition: Callable[[], Awaitable[bool]], within: float = WAIT_SECONDS
+) -> None:
+    """Wait until a condition holds; fail if it does not in time."""
+    deadline = time.monotonic() + within
+    while not await condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        await asyncio.sleep(0.05)

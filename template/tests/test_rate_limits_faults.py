@@ -1,0 +1,144 @@
+"""When Valkey stops, hangs and returns."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+from limits import parse
+from structlog.testing import capture_logs
+
+from app.core.rate_limit import limiter as limiter_module
+from app.core.rate_limit.limiter import RateLimiter
+from app.core.rate_limit.redis import RedisStorage
+from app.core.rate_limit.rules import rules_from
+from app.core.rate_limit.storage import Hit
+from app.core.settings import RateLimitSettings, RedisSettings
+from tests.limiting import allowed, limiter_for
+from tests.probe import Probe, probe_settings
+from tests.valkey import ValkeyProcess, running_valkey
+
+TIMEOUT_SECONDS = 0.4
+
+
+@pytest.fixture
+def valkey() -> Iterator[ValkeyProcess]:
+    """A server that the test may break."""
+    with running_valkey() as server:
+        yield server
+
+
+async def timed(limiter: RateLimiter, *keys: str) -> float:
+    started = time.perf_counter()
+    await limiter.hit("client", *keys)
+    return time.perf_counter() - started
+
+
+async def is_degraded(limiter: RateLimiter) -> bool:
+    return limiter.degraded
+
+
+@pytest.fixture
+def log() -> Iterator[list[Any]]:
+    structlog.reset_defaults()
+    with capture_logs() as entries:
+        yield entries
+
+
+@pytest.mark.parametrize("fault", ["stop", "suspend"])
+async def test_without_the_backend_each_process_counts(
+    valkey: ValkeyProcess, fault: str, log: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limiter_module, "_RETRY_SECONDS", 60.0)
+    limiter = limiter_for(valkey, timeout_seconds=TIMEOUT_SECONDS, client="5 per 1 hour")
+    await limiter.hit("client", "a")
+    getattr(valkey, fault)()
+
+    # Many wait for one timeout together, also who comes while it runs.
+    first = asyncio.gather(*(timed(limiter, "b") for _ in range(10)))
+    await asyncio.sleep(TIMEOUT_SECONDS / 2)
+    second = asyncio.gather(*(timed(limiter, "b") for _ in range(10)))
+    assert max(await first) < TIMEOUT_SECONDS * 1.5
+    assert max(await second) < TIMEOUT_SECONDS
+    assert await is_degraded(limiter)
+    # Nobody waits while it is known to be gone.
+    assert max([await timed(limiter, str(number)) for number in range(20)]) < TIMEOUT_SECONDS / 2
+    assert await allowed(limiter, 10, "c") == 5
+    assert [entry["event"] for entry in log] == [
+        "rate limit backend lost, counting in this process"
+    ]
+
+    valkey.resume() if fault == "suspend" else valkey.start()
+    assert await allowed(limiter, 10, "c") == 0
+    limiter._retry_at = 0.0
+    assert await allowed(limiter, 10, "d") == 5
+    assert not await is_degraded(limiter)
+    assert [entry["event"] for entry in log][1:] == ["rate limit backend is back"]
+    await limiter.close()
+
+
+async def test_one_request_at_a_time_asks_whether_it_is_back(valkey: ValkeyProcess) -> None:
+    limiter = limiter_for(valkey, timeout_seconds=TIMEOUT_SECONDS)
+    await limiter.hit("client", "a")
+    valkey.suspend()
+    await limiter.hit("client", "a")
+    limiter._retry_at = 0.0
+    waits = sorted(await asyncio.gather(*(timed(limiter, "b") for _ in range(10))))
+    assert waits[-1] > TIMEOUT_SECONDS * 0.9
+    assert waits[-2] < TIMEOUT_SECONDS / 2
+    await limiter.close()
+
+
+async def test_a_restart_costs_nobody_anything(valkey: ValkeyProcess, log: list[Any]) -> None:
+    limiter = limiter_for(valkey, client="5 per 1 hour")
+    await limiter.hit("client", "a")
+    valkey.stop()
+    valkey.start()
+    assert await allowed(limiter, 10, "a") == 5
+    assert not log
+    await limiter.close()
+
+
+async def test_answers_do_not_get_mixed_up_after_a_hang(valkey: ValkeyProcess) -> None:
+    storage = RedisStorage(
+        RedisSettings.model_validate({"url": valkey.url, "timeout": TIMEOUT_SECONDS})
+    )
+    limiter = RateLimiter(storage, rules_from(RateLimitSettings(client="1000 per 1 hour")))
+    await limiter.hit("client", "a")
+    valkey.suspend()
+    await limiter.hit("client", "many", "times")
+    valkey.resume()
+    await asyncio.sleep(0.05)
+    for number in range(50):
+        [window] = await storage.hit(Hit(parse(f"{number + 1} per 1 hour"), f"n{number}"))
+        assert window.remaining == number
+    await limiter.close()
+
+
+async def test_a_cancelled_request_holds_nobody_up(valkey: ValkeyProcess) -> None:
+    limiter = limiter_for(valkey, client="1000 per 1 hour")
+    await limiter.hit("client", "a")
+    requests = [asyncio.create_task(limiter.hit("client", str(n))) for n in range(10)]
+    await asyncio.sleep(0)
+    for request in requests[::2]:
+        request.cancel()
+    outcomes = await asyncio.gather(*requests, return_exceptions=True)
+    assert [isinstance(outcome, asyncio.CancelledError) for outcome in outcomes] == [
+        True,
+        False,
+    ] * 5
+    assert not limiter.degraded
+    await limiter.close()
+
+
+async def test_a_wrong_password_is_no_500(valkey: ValkeyProcess) -> None:
+    url = valkey.url.replace("redis://", "redis://:wrong@")
+    settings = probe_settings(redis={"url": url}, rate_limits={"client": "2 per 1 hour"})
+    probe = Probe(settings)
+    async with probe.client() as client:
+        statuses = [(await client.get("/api/v1/items")).status_code for _ in range(3)]
+    assert statuses == [200, 200, 429]
+    assert probe.limiter.degraded
+    await probe.limiter.close()
