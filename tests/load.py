@@ -42,9 +42,7 @@ async def run(url: str, password: str, *, seconds: float) -> Outcome:
     outcome = Outcome()
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(base_url=f"{url}/api/v1", limits=limits, timeout=60) as client:
-        tokens = {
-            tenant: await _token(client, tenant, password) for tenant in ("acme", "globex")
-        }
+        tokens = {tenant: await _token(client, tenant, password) for tenant in ("acme", "globex")}
         until = time.monotonic() + seconds
         await asyncio.gather(
             *(
@@ -74,29 +72,30 @@ async def _use(
     }
     own = "/projects"
     for turn in itertools.count():
-        if time.monotonic() >= until:
-            return
         started = time.monotonic()
-        step = turn % 6
+        if started >= until:
+            return
+        method, path, body = _step(turn, own, f"Load {number} {started}")
         try:
-            if step == 0:
-                name = f"Load {number} {started}"
-                answer = await client.post("/projects", json={"name": name}, headers=headers)
-                own = f"/projects/{answer.json()['id']}" if answer.is_success else "/projects"
-            elif step == 1:
-                answer = await client.get(own, headers=headers)
-            elif step == 2:
-                answer = await client.get("/projects?limit=20", headers=headers)
-            elif step == 3:
-                answer = await client.get("/users/me", headers=headers)
-            elif step == 4:
-                change = {"description": f"Turn {turn}"}
-                answer = await client.patch(own, json=change, headers=headers)
-            else:
-                answer = await client.delete(own, headers=headers)
-            outcome.statuses[answer.status_code] += 1
+            answer = await client.request(method, path, json=body, headers=headers)
         except httpx.HTTPError as exc:
             outcome.failures[type(exc).__name__] += 1
+        else:
+            outcome.statuses[answer.status_code] += 1
+            if method == "POST" and answer.is_success:
+                own = f"/projects/{answer.json()['id']}"
         elapsed = time.monotonic() - started
         outcome.slowest_seconds = max(outcome.slowest_seconds, elapsed)
         await asyncio.sleep(max(0.0, PAUSE_SECONDS - elapsed))
+
+
+def _step(turn: int, own: str, name: str) -> tuple[str, str, dict[str, str] | None]:
+    steps: list[tuple[str, str, dict[str, str] | None]] = [
+        ("POST", "/projects", {"name": name}),
+        ("GET", own, None),
+        ("GET", "/projects?limit=20", None),
+        ("GET", "/users/me", None),
+        ("PATCH", own, {"description": name}),
+        ("DELETE", own, None),
+    ]
+    return steps[turn % len(steps)]

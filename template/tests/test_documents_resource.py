@@ -33,7 +33,7 @@ print(*tenant_tree().metadata.tables)
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("service")
-    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "src", folder / "src")
     for path, text in BLOCKS:
         assert not (folder / path).exists(), f"{path} is there already"
         (folder / path).write_text(text)
@@ -43,7 +43,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_files_make_a_resource(copy: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", LOOK],
-        env={"PYTHONPATH": str(copy / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={"PYTHONPATH": str(copy / "src")},
         capture_output=True,
         text=True,
         check=False,

@@ -46,6 +46,11 @@ async def test_metrics_count_requests_queries_and_connections(client: httpx.Asyn
     assert "db_pool" in text
 
 
+async def test_no_redirect_is_made_of_the_host_header(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/api/v1/projects/", headers={"Host": "evil.example"})
+    assert answer.status_code == 404
+
+
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
 async def test_the_documentation_needs_no_cdn(client: httpx.AsyncClient, path: str) -> None:
     page = (await client.get(path)).text

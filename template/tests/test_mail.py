@@ -195,7 +195,9 @@ TOKEN = new_token()
 TEXTS = MailTexts("https://api.acme.test")
 EVIL = 'Eve\r\nBcc: x@acme.test http://evil.test/"><script>' + "x" * 500
 ALL = [
-    TEXTS.verify_email("a@acme.test", full_name="Ada", token=TOKEN, valid=24 * HOUR),
+    TEXTS.verify_email(
+        "a@acme.test", full_name="Ada", tenant_name="Acme", token=TOKEN, valid=24 * HOUR
+    ),
     TEXTS.account_exists(
         "a@acme.test", full_name="Ada", tenant_name="Acme", token=TOKEN, valid=24 * HOUR
     ),
@@ -249,3 +251,10 @@ def test_a_name_that_somebody_chose_is_one_short_line_without_a_link() -> None:
     assert "\n" not in message.subject
     assert "://evil" not in message.text
     assert all(len(line) < 250 for line in message.text.splitlines())
+
+
+def test_a_confirmation_says_which_workspace_it_opens() -> None:
+    mail = TEXTS.verify_email(
+        "a@acme.test", full_name="Ada", tenant_name="Analytical Engines", token=TOKEN, valid=HOUR
+    )
+    assert '"Analytical Engines"' in mail.text

@@ -39,7 +39,8 @@ async def test_makes_a_tenant_that_the_application_can_enter(work: BackgroundWor
         await session.add(Project(name="Engine", created_by=requested.owner_id))
     execution = await background.execution(work, requested.execution_id)
     assert execution.status is WorkflowStatus.COMPLETED
-    assert execution.started_at and execution.finished_at
+    assert execution.started_at is not None
+    assert execution.finished_at is not None
     assert execution.error is None
     assert await background.actions(work, tenant.id) == ["tenant.created", "tenant.provisioned"]
 

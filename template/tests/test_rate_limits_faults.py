@@ -14,7 +14,7 @@ from app.core.rate_limit import limiter as limiter_module
 from app.core.rate_limit.limiter import RateLimiter
 from app.core.rate_limit.redis import RedisStorage
 from app.core.rate_limit.rules import rules_from
-from app.core.rate_limit.storage import Hit
+from app.core.rate_limit.storage import Hit, StorageUnavailable
 from app.core.settings import RateLimitSettings, RedisSettings
 from tests.limiting import allowed, limiter_for
 from tests.probe import Probe, probe_settings
@@ -131,6 +131,30 @@ async def test_a_cancelled_request_holds_nobody_up(valkey: ValkeyProcess) -> Non
     ] * 5
     assert not limiter.degraded
     await limiter.close()
+
+
+async def test_nobody_waits_for_ever(valkey: ValkeyProcess) -> None:
+    storage = RedisStorage(
+        RedisSettings.model_validate({"url": valkey.url, "timeout": 60})  # longer than the test
+    )
+    hit = Hit(parse("5 per 1 hour"), "a")
+    await storage.hit(hit)
+    valkey.suspend()
+    waiting = [asyncio.create_task(storage.hit(hit)) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    waiting.append(asyncio.create_task(storage.hit(hit)))
+    await asyncio.sleep(0)
+    await storage.close()
+    async with asyncio.timeout(5):
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [StorageUnavailable] * 4
+    valkey.resume()
+    assert (await storage.hit(hit))[0].acquired
+    # What the library never raises, it seems.
+    storage._connection.send_command = None  # type: ignore[method-assign, assignment]  # a fault
+    with pytest.raises(StorageUnavailable, match="TypeError"):
+        await storage.hit(hit)
+    await storage.close()
 
 
 async def test_a_wrong_password_is_no_500(valkey: ValkeyProcess) -> None:

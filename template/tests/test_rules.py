@@ -181,6 +181,13 @@ def exports_again(source: Source) -> Iterator[str]:
             yield f"{line}: {name}"
 
 
+def mocks(source: Source) -> Iterator[str]:
+    """Tests run the real thing; a stand-in belongs at a port, such as mail."""
+    for line, name in source.imported():
+        if name in {"mock", "unittest.mock", "Mock", "MagicMock", "AsyncMock", "patch"}:
+            yield f"{line}: import of {name}"
+
+
 def has_a_vague_name(source: Source) -> Iterator[str]:
     """A name says what is in it."""
     if _VAGUE.search(source.path.stem):
@@ -235,6 +242,7 @@ BROKEN: Final[list[tuple[Rule, str, str]]] = [
     (suppresses_without_a_reason, "services/x.py", "x = y  # type: ignore[attr-defined]"),
     (prints, "services/x.py", "print('x')"),
     (exports_again, "services/__init__.py", "from app.services.x import X"),
+    (mocks, "services/x.py", "from unittest.mock import AsyncMock"),
     (has_a_vague_name, "services/date_utils.py", ""),
     (has_a_vague_name, "services/x.py", "class TenantManager: ..."),
     (is_described_wrongly, "services/x.py", "def public(): ..."),

@@ -20,7 +20,7 @@ def test_workflows_import_no_database_code() -> None:
     # The sandbox imports again what a workflow imports; a second asyncpg crashes the process (asyncpg #1292).
     done = subprocess.run(
         [sys.executable, "-c", IMPORT_WORKFLOWS],
-        env={"PYTHONPATH": str(ROOT / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={"PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
         text=True,
         check=False,

@@ -1,6 +1,8 @@
 """Settings: a service that cannot run says which setting is wrong and why, and never repeats a secret."""
 
 import os
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -9,6 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from app.core.settings import Section, Settings, SettingsError, load_settings
+
+ROOT: Final = Path(__file__).parents[1]
 
 REQUIRED: Final = {
     "PUBLIC_URL": "https://app.example.com",
@@ -106,6 +110,26 @@ def test_a_key_has_32_bytes_or_more(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("AUTH__KEYS", '{"a": "%s"}' % ("é" * 15 + "e"))
     with pytest.raises(SettingsError, match="shorter than 32 bytes"):
         load_settings()
+
+
+def test_a_process_that_cannot_start_says_why_and_nothing_else(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    environment.delenv("MAIL__SENDER")
+    environment.setenv("AUTH__KEYS", '{"a": "hidden-key"}')
+    done = subprocess.run(
+        [sys.executable, "-m", "app", "api"],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    first, second = done.stderr.splitlines()
+    assert first.startswith("AUTH__KEYS: the key 'a' is shorter than 32 bytes")
+    assert second.startswith("MAIL__SENDER is not set")
 
 
 def test_a_file_gives_what_the_environment_does_not(

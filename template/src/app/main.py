@@ -43,6 +43,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title=about.NAME,
         description=about.DESCRIPTION,
         version="1",
+        # Its target would be made of the Host header, which the client writes.
+        redirect_slashes=False,
         generate_unique_id_function=_operation_id,
         lifespan=_lifespan(components, running),
         middleware=stack(

@@ -38,6 +38,8 @@ def api(
         # Who may speak for a client, HTTP__TRUSTED_PROXIES decides.
         proxy_headers=False,
         server_header=False,
+        # Longer than load balancers keep an idle connection (60 s is common), lest they use one that just closes.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=int(settings.http.drain_timeout.total_seconds()),
     )
 

@@ -20,18 +20,21 @@ class MailTexts:
     def __init__(self, public_url: str) -> None:
         self._public_url = public_url
 
-    def verify_email(self, to: str, *, full_name: str, token: str, valid: timedelta) -> Message:
-        """Ask a new user to confirm the address."""
+    def verify_email(
+        self, to: str, *, full_name: str, tenant_name: str, token: str, valid: timedelta
+    ) -> Message:
+        """Ask a new user to confirm the address; names the workspace, since a stranger may have registered one too."""
         return Message(
             to,
             f"Confirm your e-mail address for {about.NAME}",
             f"""Hello {_name(full_name)},
 
-welcome to {about.NAME}. Please confirm that this address is yours:
+welcome to {about.NAME}. Please confirm that you registered the workspace "{_name(tenant_name)}"
+with this address; the password that was chosen there becomes yours:
 
 {self._link("verify-email", token)}
 
-The link works for {_span(valid)}. If you did not sign up, ignore this mail.
+The link works for {_span(valid)}. If it was not you, ignore this mail: nothing happens then.
 """,
         )
 

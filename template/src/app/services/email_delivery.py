@@ -84,14 +84,13 @@ class EmailDelivery:
         to, name, valid = user.email, row.full_name or user.full_name, _remaining(row)
         if mail is Mail.RESET_PASSWORD:
             return self.texts.password_reset(to, full_name=name, token=token, valid=valid)
+        tenant = await _tenant_name(session, row.tenant_id)
         if mail is Mail.VERIFY_EMAIL:
-            return self.texts.verify_email(to, full_name=name, token=token, valid=valid)
+            return self.texts.verify_email(
+                to, full_name=name, tenant_name=tenant, token=token, valid=valid
+            )
         return self.texts.account_exists(
-            to,
-            full_name=user.full_name,
-            tenant_name=await _tenant_name(session, row.tenant_id),
-            token=token,
-            valid=valid,
+            to, full_name=user.full_name, tenant_name=tenant, token=token, valid=valid
         )
 
     async def _invite(self, session: LobbySession, id: UUID) -> Message | None:

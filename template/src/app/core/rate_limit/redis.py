@@ -13,7 +13,7 @@ from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
 
 from app.core import about
 from app.core.rate_limit.storage import Hit, StorageUnavailable, Window
@@ -49,10 +49,10 @@ type _Waiting = tuple[tuple[Hit, ...], asyncio.Future[list[Window]]]
 
 
 class RedisStorage:
-    """The `limits` library's sliding windows over one connection.
+    """The `limits` library's sliding windows over one connection to one server.
 
-    What comes while the connection is busy goes together in the next round trip: a request waits
-    for at most one of its own, and many at once need fewer.
+    What comes while a round trip is under way goes together in the next one, so that many requests
+    at once need fewer. Redis Cluster does not take keys of several slots together.
     """
 
     def __init__(self, settings: RedisSettings) -> None:
@@ -101,17 +101,16 @@ class RedisStorage:
                     own, windows = windows[: len(hits)], windows[len(hits) :]
                     if not future.done():
                         future.set_result(own)
-        except (RedisError, OSError, ValueError) as exc:
-            # Whoever came meanwhile has waited as well.
-            self._fail([*batch, *self._waiting], exc)
+        except BaseException as exc:
+            # Whatever it was, nobody may wait for ever; who came meanwhile has waited as well.
+            for _, future in [*batch, *self._waiting]:
+                if not future.done():
+                    future.set_exception(StorageUnavailable(repr(exc)))
+            self._waiting = []
+            if not isinstance(exc, Exception):
+                raise
         finally:
             self._sender = None
-
-    def _fail(self, batch: Sequence[_Waiting], cause: Exception) -> None:
-        self._waiting = []
-        for _, future in batch:
-            if not future.done():
-                future.set_exception(StorageUnavailable(f"{type(cause).__name__}: {cause}"))
 
     async def _count(self, hits: Sequence[Hit]) -> list[Window]:
         keys: list[str] = []

@@ -1,0 +1,186 @@
+"""What the clean-up removes, and what it keeps."""
+
+import secrets
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+from sqlmodel import SQLModel, col
+
+from app.core.identifiers import utcnow, uuid7
+from app.core.roles import Role
+from app.core.settings import Settings
+from app.models.public.audit_logs import AuditLog
+from app.models.public.email_verifications import EmailVerification, VerificationPurpose
+from app.models.public.refresh_tokens import RefreshToken
+from app.models.public.tenant_invites import InviteStatus, TenantInvite
+from app.models.public.tenants import Tenant, TenantStatus
+from app.models.public.users import User
+from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind, WorkflowStatus
+from app.services import clean_up
+from app.services.background_work import BackgroundWork
+from tests import background
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+async def work(settings: Settings, admin_url: str) -> AsyncIterator[BackgroundWork]:
+    async with (
+        background.separate(settings, admin_url) as separate,
+        background.working(separate) as work,
+    ):
+        yield work
+
+
+@pytest.fixture(scope="module")
+async def user(work: BackgroundWork) -> User:
+    return await background.add_user(work)
+
+
+async def add(work: BackgroundWork, *rows: SQLModel) -> None:
+    async with work.database.lobby() as lobby:
+        for row in rows:
+            await lobby.add(row)
+
+
+async def kept(
+    work: BackgroundWork, *rows: RefreshToken | EmailVerification | WorkflowExecution
+) -> list[bool]:
+    model = type(rows[0])
+    async with work.database.lobby() as lobby:
+        ids = await lobby.scalars(select(col(model.id)))
+    return [row.id in ids for row in rows]
+
+
+def token(user: User, age: timedelta) -> RefreshToken:
+    return RefreshToken(
+        family_id=uuid7(),
+        user_id=user.id,
+        token_hash=secrets.token_bytes(32),
+        session_expires_at=utcnow() + 30 * DAY,
+        expires_at=utcnow() - age,
+    )
+
+
+def verification(user: User, age: timedelta, *, tenant: Tenant | None = None) -> EmailVerification:
+    return EmailVerification(
+        user_id=user.id,
+        tenant_id=tenant.id if tenant else None,
+        purpose=VerificationPurpose.VERIFY_EMAIL,
+        expires_at=utcnow() - age,
+    )
+
+
+def pending_tenant(age: timedelta) -> Tenant:
+    slug = f"t-{secrets.token_hex(6)}"
+    return Tenant(
+        slug=slug,
+        name="Forgotten",
+        status=TenantStatus.PENDING,
+        schema_name=f"x_{secrets.token_hex(6)}",
+        created_at=utcnow() - age,
+    )
+
+
+async def test_removes_expired_tokens(work: BackgroundWork, user: User) -> None:
+    live, expired = token(user, -DAY), token(user, timedelta(minutes=1))
+    await add(work, live, expired)
+
+    await work.clean_up.run()
+
+    assert await kept(work, live, expired) == [True, False]
+
+
+async def test_removes_more_than_one_batch(
+    work: BackgroundWork, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clean_up, "BATCH", 2)
+    expired = [token(user, DAY) for _ in range(5)]
+    await add(work, *expired)
+
+    await work.clean_up.run()
+
+    assert await kept(work, *expired) == [False] * 5
+
+
+async def test_keeps_verifications_that_can_be_sent_again(work: BackgroundWork, user: User) -> None:
+    live, lapsed, old = (verification(user, age) for age in (-DAY, DAY / 2, 2 * DAY))
+    await add(work, live, lapsed, old)
+
+    await work.clean_up.run()
+
+    assert await kept(work, live, lapsed, old) == [True, True, False]
+
+
+async def test_removes_executions_that_ended_long_ago(work: BackgroundWork) -> None:
+    def execution(age: timedelta | None) -> WorkflowExecution:
+        finished_at = None if age is None else utcnow() - age
+        return WorkflowExecution(
+            kind=WorkflowKind.SEND_EMAIL, status=WorkflowStatus.COMPLETED, finished_at=finished_at
+        )
+
+    open_one, recent, old = execution(None), execution(80 * DAY), execution(91 * DAY)
+    await add(work, open_one, recent, old)
+
+    await work.clean_up.run()
+
+    assert await kept(work, open_one, recent, old) == [True, True, False]
+
+
+async def test_lapsed_invites_expire(work: BackgroundWork) -> None:
+    tenant = pending_tenant(timedelta())
+    live, lapsed = (
+        TenantInvite(
+            tenant_id=tenant.id,
+            email=f"{secrets.token_hex(4)}@example.test",
+            role=Role.MEMBER,
+            expires_at=utcnow() - age,
+        )
+        for age in (-DAY, timedelta(minutes=1))
+    )
+    await add(work, tenant, live, lapsed)
+
+    await work.clean_up.run()
+
+    async with work.database.lobby() as lobby:
+        invites = await lobby.scalars(
+            select(TenantInvite).where(col(TenantInvite.tenant_id) == tenant.id)
+        )
+        audited = await lobby.scalars(
+            select(col(AuditLog.entity_id)).where(col(AuditLog.action) == "invite.expired")
+        )
+    statuses = {invite.id: invite.status for invite in invites}
+    assert statuses == {live.id: InviteStatus.PENDING, lapsed.id: InviteStatus.EXPIRED}
+    assert audited == [str(lapsed.id)]
+
+
+async def test_deletes_tenants_that_nobody_confirmed(work: BackgroundWork, user: User) -> None:
+    new, forgotten, resent = (pending_tenant(age) for age in (DAY / 2, 2 * DAY, 2 * DAY))
+    # Its mail was sent again an hour ago.
+    await add(work, new, forgotten, resent, verification(user, -DAY, tenant=resent))
+
+    await work.clean_up.run()
+
+    statuses = [(await background.tenant(work, t.id)).status for t in (new, forgotten, resent)]
+    assert statuses == [TenantStatus.PENDING, TenantStatus.DELETED, TenantStatus.PENDING]
+    assert await background.actions(work, forgotten.id) == ["tenant.deleted"]
+
+
+async def test_one_request_at_a_time(work: BackgroundWork) -> None:
+    async def requests() -> list[WorkflowExecution]:
+        async with work.database.lobby() as lobby:
+            return await lobby.scalars(
+                select(WorkflowExecution).where(
+                    col(WorkflowExecution.kind) == WorkflowKind.CLEAN_UP
+                )
+            )
+
+    await work.clean_up.request()
+    await work.clean_up.request()
+    [request] = await requests()
+
+    await work.outcomes.complete(request.id)
+    await work.clean_up.request()
+    assert len(await requests()) == 2

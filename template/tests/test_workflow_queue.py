@@ -1,0 +1,137 @@
+"""The outbox as several workers read it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import delete, update
+
+from app.core.db.database import Database
+from app.core.identifiers import utcnow
+from app.core.settings import Settings
+from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind, WorkflowStatus
+from app.repositories.public.workflow_queue import (
+    CHECK_INTERVAL,
+    CHECK_INTERVAL_OF_DELETIONS,
+    CLAIM_LEASE,
+    WorkflowQueue,
+)
+from tests import background
+
+
+@pytest.fixture(scope="module")
+async def database(settings: Settings, admin_url: str) -> AsyncIterator[Database]:
+    async with (
+        background.separate(settings, admin_url) as separate,
+        Database(separate.database) as database,
+    ):
+        yield database
+
+
+@pytest.fixture(autouse=True)
+async def empty(database: Database) -> None:
+    async with database.lobby() as lobby:
+        await lobby.execute(delete(WorkflowExecution))
+
+
+async def add(database: Database, kind: WorkflowKind = WorkflowKind.CLEAN_UP) -> UUID:
+    execution = WorkflowExecution(kind=kind)
+    async with database.lobby() as lobby:
+        await lobby.add(execution)
+    return execution.id
+
+
+async def age(database: Database, **values: object) -> None:
+    async with database.lobby() as lobby:
+        await lobby.execute(update(WorkflowExecution).values(**values))
+
+
+async def claim(database: Database, limit: int = 10) -> list[UUID]:
+    async with database.lobby() as lobby:
+        return [claimed.id for claimed in await WorkflowQueue(lobby).claim_pending(limit)]
+
+
+async def claim_running(database: Database, limit: int = 10) -> list[UUID]:
+    async with database.lobby() as lobby:
+        return [claimed.id for claimed in await WorkflowQueue(lobby).claim_running(limit)]
+
+
+async def mark_running(database: Database, *ids: UUID) -> None:
+    async with database.lobby() as lobby:
+        await WorkflowQueue(lobby).mark_running(ids)
+
+
+async def close(database: Database, id: UUID, status: WorkflowStatus) -> bool:
+    async with database.lobby() as lobby:
+        return await WorkflowQueue(lobby).close(id, status)
+
+
+async def test_the_oldest_come_first(database: Database) -> None:
+    ids = [await add(database) for _ in range(3)]
+
+    assert sorted(await claim(database, 2)) == ids[:2]
+    assert await claim(database, 2) == ids[2:]
+
+
+async def test_two_workers_never_get_the_same(database: Database) -> None:
+    ids = [await add(database) for _ in range(12)]
+
+    claimed = await asyncio.gather(*(claim(database, 4) for _ in range(4)))
+
+    assert sorted(id for batch in claimed for id in batch) == ids
+
+
+async def test_what_a_worker_took_and_did_not_start_is_given_to_the_next(
+    database: Database,
+) -> None:
+    id = await add(database)
+    assert await claim(database) == [id]
+    assert await claim(database) == []
+
+    await age(database, checked_at=utcnow() - CLAIM_LEASE - timedelta(seconds=1))
+
+    assert await claim(database) == [id]
+
+
+async def test_what_runs_is_pending_no_more(database: Database) -> None:
+    id = await add(database)
+    await mark_running(database, id)
+    await age(database, checked_at=utcnow() - timedelta(days=1))
+
+    assert await claim(database) == []
+    assert await claim_running(database) == [id]
+
+
+async def test_what_has_ended_is_not_reopened(database: Database) -> None:
+    # The workflow may be quicker than the dispatcher that started it.
+    id = await add(database)
+    assert await close(database, id, WorkflowStatus.COMPLETED)
+
+    await mark_running(database, id)
+
+    assert not await close(database, id, WorkflowStatus.FAILED)
+    assert await claim_running(database) == []
+
+
+async def test_running_ones_are_looked_at_in_turn(database: Database) -> None:
+    first, second = await add(database), await add(database)
+    await mark_running(database, first, second)
+    assert await claim_running(database) == []
+
+    await age(database, checked_at=utcnow() - CHECK_INTERVAL - timedelta(seconds=1))
+
+    looked_at = await claim_running(database, 1) + await claim_running(database, 1)
+    assert sorted(looked_at) == [first, second]
+    assert await claim_running(database) == []
+
+
+async def test_deletions_are_looked_at_more_rarely(database: Database) -> None:
+    id = await add(database, WorkflowKind.DELETE_TENANT)
+    await mark_running(database, id)
+
+    await age(database, checked_at=utcnow() - CHECK_INTERVAL - timedelta(seconds=1))
+    assert await claim_running(database) == []
+    await age(database, checked_at=utcnow() - CHECK_INTERVAL_OF_DELETIONS - timedelta(seconds=1))
+    assert await claim_running(database) == [id]
