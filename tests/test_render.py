@@ -105,7 +105,7 @@ def test_image_runs_as_nobody_special_and_holds_no_secret(
 
 
 @every
-def test_compose_asks_for_what_the_example_environment_names(
+def test_compose_and_the_example_environment_name_the_same(
     render: Renderer, answers: Answers
 ) -> None:
     service = render(**answers)
@@ -113,11 +113,14 @@ def test_compose_asks_for_what_the_example_environment_names(
     asked = dict(re.findall(r"\$\{(\w+)(:[-?][^}]*)?\}", compose))
     del asked["COMPOSE_PROJECT_NAME"]  # compose sets it
     example = (service / ".env.example").read_text()
-    named = dict(re.findall(r"^(?:# )?(\w+)=(.*)$", example, re.MULTILINE))
+    named = dict(re.findall(r"^(\w+)=(.*)$", example, re.MULTILINE))
     assert asked.keys() - named.keys() <= {"PORT"}
-    secrets = {variable for variable in asked if re.search(r"PASSWORD|KEYS", variable)}
-    assert all(asked[variable].startswith(":?") for variable in secrets), "no default"
-    assert all(re.search(rf"^{variable}=$", example, re.MULTILINE) for variable in secrets)
+    unused = [variable for variable in named if not re.search(rf"\b{variable}\b", compose)]
+    assert not unused, "in .env.example, but no container of compose.yaml gets it"
+    for variable in asked:
+        if re.search(r"PASSWORD|KEYS", variable):
+            assert asked[variable].startswith(":?"), f"{variable} has a default"
+            assert named[variable] in {"", """'{"2026-01": ""}'"""}, f"{variable} has a value"
     for container in yaml.safe_load(compose)["services"].values():
         assert all(port.startswith("127.0.0.1:") for port in container.get("ports", []))
 

@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
+from pydantic import SecretStr
 from sqlalchemy import exists, literal_column, select, text
+from sqlalchemy.engine import make_url
 from sqlmodel import col
 
 from app.core.db.sessions import LobbySession
@@ -25,6 +27,7 @@ from app.services.tenant_creation import TenantCreation
 from app.services.tenant_lifecycle import TenantLifecycle
 from app.services.workflow_requests import WorkflowRequests
 from tests import databases
+from tests.gate import Gate
 
 WAIT_SECONDS = 20.0
 
@@ -44,6 +47,25 @@ async def working(settings: Settings) -> AsyncIterator[BackgroundWork]:
     work = BackgroundWork.build(settings)
     yield work
     await work.close()
+
+
+@asynccontextmanager
+async def behind_a_gate(settings: Settings) -> AsyncIterator[tuple[Gate, BackgroundWork]]:
+    """Yield a worker's work whose PostgreSQL can be taken away by closing the gate."""
+    url = make_url(settings.database.url.get_secret_value())
+    async with Gate(url.host or "", url.port or 5432) as gate:
+        moved = {
+            name: SecretStr(_through(gate, getattr(settings.database, name)))
+            for name in ("url", "owner_url")
+        }
+        database = settings.database.model_copy(update=moved)
+        async with working(settings.model_copy(update={"database": database})) as work:
+            yield gate, work
+
+
+def _through(gate: Gate, url: SecretStr) -> str:
+    target = make_url(url.get_secret_value()).set(host="127.0.0.1", port=gate.port)
+    return target.render_as_string(hide_password=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ def tables() -> Iterator[tuple[str, Table]]:
     while pending:
         model = pending.pop()
         pending += model.__subclasses__()
-        if hasattr(model, "__table__"):
+        if hasattr(model, "__table__") and model.__module__.startswith("app."):
             yield model.__module__, model.__table__
 
 

@@ -10,7 +10,8 @@ from app.cli.failures import Refused
 from app.core.security.passwords import Passwords
 from app.core.settings import Settings
 from app.services.background_work import BackgroundWork
-from app.services.seeding import SAMPLES, SUPERUSER, Seeding
+from app.services.samples import SAMPLES, SUPERUSER
+from app.services.seeding import Seeding
 
 commands: Final = typer.Typer()
 

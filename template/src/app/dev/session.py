@@ -22,7 +22,8 @@ from app.dev.errors import DevError, ServerFailed, Stopping, ending
 from app.dev.processes import SERVICE_WAVE, Command, Process, Supervisor, python
 from app.dev.screen import Screen
 from app.dev.servers.base import start_all
-from app.dev.stack import LOGINS, PROCESSES, SERVERS
+from app.dev.stack import PROCESSES, SERVERS
+from app.services.samples import logins
 
 PACKAGE: Final = Path(__file__).resolve().parents[1]
 LOOK_EVERY_SECONDS: Final = 0.25
@@ -129,7 +130,11 @@ class Session:
         for server in servers:
             pages |= server.pages()
         seconds = time.monotonic() - self._began
-        self.screen.summary(f"Ready after {seconds:.1f} s", pages, LOGINS, secrets.seed_password)
+        people = {
+            login.email: f"{login.role} of {login.tenant}" if login.tenant else login.role
+            for login in logins()
+        }
+        self.screen.summary(f"Ready after {seconds:.1f} s", pages, people, secrets.seed_password)
 
     def _until_live(self, url: str) -> None:
         deadline = time.monotonic() + LIVE_WITHIN_SECONDS

@@ -13,11 +13,3 @@ SERVERS: Final[tuple[type[Server], ...]] = (Postgres, Valkey, Mailbox, Temporal)
 
 # Commands of `python -m app`, started in this order and restarted when the code changes.
 PROCESSES: Final = ("worker", "api")
-
-# The accounts of `app seed`.
-LOGINS: Final = {
-    "owner@acme.test": "owner of acme",
-    "member@acme.test": "member of acme",
-    "owner@globex.test": "owner of globex",
-    "admin@platform.test": "superuser",
-}

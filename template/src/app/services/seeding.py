@@ -1,8 +1,6 @@
 """Two tenants with users and projects, to try the service out."""
 
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final
 from uuid import UUID
 
 from sqlalchemy import select
@@ -24,37 +22,8 @@ from app.services.audit_trail import Actor, AuditTrail
 from app.services.background_work import BackgroundWork
 from app.services.operator_accounts import OperatorAccounts
 from app.services.project_service import ProjectService
+from app.services.samples import SAMPLES, SUPERUSER, Sample
 from app.services.tenant_creation import TenantCreation
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A tenant, its people and its projects."""
-
-    slug: str
-    name: str
-    owner: str
-    members: tuple[str, ...]
-    projects: tuple[str, ...]
-
-
-SAMPLES: Final = (
-    Sample(
-        slug="acme",
-        name="Acme",
-        owner="owner@acme.test",
-        members=("member@acme.test",),
-        projects=("Roadrunner trap", "Rocket skates", "Tunnel painting"),
-    ),
-    Sample(
-        slug="globex",
-        name="Globex",
-        owner="owner@globex.test",
-        members=(),
-        projects=("Weather machine", "Hammock district"),
-    ),
-)
-SUPERUSER: Final = "admin@platform.test"
 
 
 class Seeding:

@@ -91,9 +91,13 @@ class Engine:
 
     async def _serve(self, stopping: asyncio.Task[Any], grace: timedelta) -> None:
         try:
-            self._worker = self._build_worker(await connect_worker_client(self.settings), grace)
+            client, task_queue = (
+                await connect_worker_client(self.settings),
+                self.settings.task_queue,
+            )
+            self._worker = build_worker(client, self.work, task_queue=task_queue, grace=grace)
             working = asyncio.create_task(self._worker.run())
-            log.info("worker_started", task_queue=self.settings.task_queue)
+            log.info("worker_started", task_queue=task_queue)
             self._interrupted = False
             await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
             await self._worker.shutdown()
@@ -105,17 +109,21 @@ class Engine:
             self._interrupted = True
             await asyncio.wait([stopping], timeout=_RECONNECT_SECONDS)
 
-    def _build_worker(self, client: Client, grace: timedelta) -> Worker:
-        return Worker(
-            client,
-            task_queue=self.settings.task_queue,
-            workflows=WORKFLOWS,
-            activities=activities(self.work),
-            interceptors=[ActivityInterceptor()],
-            max_concurrent_activities=_MAX_ACTIVITIES,
-            graceful_shutdown_timeout=grace,
-            sticky_queue_schedule_to_start_timeout=_STICKY,
-        )
+
+def build_worker(
+    client: Client, work: BackgroundWork, *, task_queue: str, grace: timedelta
+) -> Worker:
+    """Return a worker for every workflow and activity; it is not running yet."""
+    return Worker(
+        client,
+        task_queue=task_queue,
+        workflows=WORKFLOWS,
+        activities=activities(work),
+        interceptors=[ActivityInterceptor()],
+        max_concurrent_activities=_MAX_ACTIVITIES,
+        graceful_shutdown_timeout=grace,
+        sticky_queue_schedule_to_start_timeout=_STICKY,
+    )
 
 
 def activities(work: BackgroundWork) -> list[Callable[..., Any]]:

@@ -13,15 +13,9 @@ from app.api.dependencies.components import ComponentsDep
 from app.core import about
 from app.core.errors import NotFound
 from app.core.settings import DevSettings
+from app.services.samples import logins
 
-LOGINS: Final = (
-    ("owner@acme.test", "acme", "owner"),
-    ("member@acme.test", "acme", "member"),
-    ("owner@globex.test", "globex", "owner"),
-    ("admin@platform.test", "—", "superuser"),
-)
-
-_PASSWORD_FIELD: Final = '<label>{label} <input name="{name}" type="password" required autocomplete="new-password"></label>'
+_HIDDEN_INPUT: Final = '<label>{label} <input name="{name}" type="password" required autocomplete="new-password"></label>'
 
 start_page = APIRouter(include_in_schema=False)
 link_pages = APIRouter(include_in_schema=False)
@@ -37,7 +31,10 @@ async def start(components: ComponentsDep) -> Response:
     return _page(
         "start.html",
         links="\n".join(_tile(*link) for link in _links(dev)),
-        logins="\n".join(f"<tr>{_cells(login)}</tr>" for login in LOGINS),
+        logins="\n".join(
+            f"<tr>{_cells((login.email, login.tenant or '—', login.role))}</tr>"
+            for login in logins()
+        ),
         password=escape(password),
     )
 
@@ -61,7 +58,7 @@ async def reset_password() -> Response:
         action="/api/v1/auth/reset-password",
         done="Changed. Log in with the new password.",
         button="Change",
-        fields=_PASSWORD_FIELD.format(label="New password", name="new_password"),
+        fields=_HIDDEN_INPUT.format(label="New password", name="new_password"),
     )
 
 
@@ -74,7 +71,7 @@ async def accept_invite() -> Response:
         done="Welcome. You can log in.",
         button="Join",
         fields='<label>Your name <input name="full_name" required maxlength="200"></label>'
-        + _PASSWORD_FIELD.format(label="Password", name="password"),
+        + _HIDDEN_INPUT.format(label="Password", name="password"),
     )
 
 

@@ -1,0 +1,57 @@
+"""Fixtures of the tests with Temporal: a database of their own, and the server that skips time."""
+
+import secrets
+import shutil
+import sysconfig
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from app.core.settings import Settings, TemporalSettings
+from app.services.background_work import BackgroundWork
+from tests import background
+
+
+@pytest.fixture(scope="package")
+async def separate(settings: Settings, admin_url: str) -> AsyncIterator[Settings]:
+    """Settings of a service whose requests no other test sees."""
+    async with background.separate(settings, admin_url) as separate:
+        yield separate
+
+
+@pytest.fixture(scope="package")
+async def work(separate: Settings) -> AsyncIterator[BackgroundWork]:
+    """What a worker does in that database."""
+    async with background.working(separate) as work:
+        yield work
+
+
+@pytest.fixture(scope="package")
+async def time_skipping() -> AsyncIterator[WorkflowEnvironment]:
+    """A server on which a timer of 30 days takes no time."""
+    program = shutil.which("temporal-test-server", path=sysconfig.get_path("scripts"))
+    assert program, "install the `dev` dependency group"
+    async with await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=program
+    ) as environment:
+        yield environment
+
+
+@pytest.fixture
+def temporal(separate: Settings) -> TemporalSettings:
+    """The development server, with a task queue of this test's own."""
+    return separate.temporal.model_copy(
+        update={
+            "task_queue": f"test-{secrets.token_hex(6)}",
+            "poll_interval": timedelta(milliseconds=50),
+        }
+    )
+
+
+@pytest.fixture
+async def client(temporal: TemporalSettings) -> Client:
+    """What an operator looks at the development server with."""
+    return await Client.connect(temporal.address)
