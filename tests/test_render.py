@@ -117,9 +117,9 @@ def test_compose_and_the_example_environment_name_the_same(
     assert asked.keys() - named.keys() <= {"PORT"}
     unused = [variable for variable in named if not re.search(rf"\b{variable}\b", compose)]
     assert not unused, "in .env.example, but no container of compose.yaml gets it"
-    for variable in asked:
+    for variable, default in asked.items():
         if re.search(r"PASSWORD|KEYS", variable):
-            assert asked[variable].startswith(":?"), f"{variable} has a default"
+            assert default.startswith(":?"), f"{variable} has a default"
             assert named[variable] in {"", """'{"2026-01": ""}'"""}, f"{variable} has a value"
     for container in yaml.safe_load(compose)["services"].values():
         assert all(port.startswith("127.0.0.1:") for port in container.get("ports", []))

@@ -44,6 +44,8 @@ async def clone(admin_url: str, name: str) -> None:
     async with _administration(admin_url) as connection:
         template = await _template(admin_url, connection)
         await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER {OWNER}')
+        # The one right of `grant_lobby` that belongs to the database and is not copied with it.
+        await connection.execute(f'REVOKE TEMPORARY ON DATABASE "{name}" FROM PUBLIC')
 
 
 async def drop(admin_url: str, name: str) -> None:

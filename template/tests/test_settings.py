@@ -164,3 +164,15 @@ def test_settings_do_not_change() -> None:
     assert all(section.model_config.get("frozen") for section in Section.__subclasses__())
     with pytest.raises(ValidationError, match="frozen"):
         setattr(loaded.database, "pool_size", 1)  # noqa: B010  mypy knows that it is read-only
+
+
+def test_commands_beside_app_dev_find_its_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in REQUIRED:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".dev").mkdir()
+    lines = [f"{name}='{value}'" for name, value in REQUIRED.items()]
+    (tmp_path / ".dev" / "env").write_text("\n".join(lines))
+    assert load_settings().auth.active_kid == "a"

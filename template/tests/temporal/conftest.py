@@ -7,10 +7,15 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
+from sqlmodel import col
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
+from app.core.identifiers import utcnow
+from app.core.logging import configure_logging
 from app.core.settings import Settings, TemporalSettings
+from app.models.public.workflow_executions import WorkflowExecution, WorkflowStatus
 from app.services.background_work import BackgroundWork
 from tests import background
 
@@ -24,7 +29,8 @@ async def separate(settings: Settings, admin_url: str) -> AsyncIterator[Settings
 
 @pytest.fixture(scope="package")
 async def work(separate: Settings) -> AsyncIterator[BackgroundWork]:
-    """What a worker does in that database."""
+    """What a worker does in that database, with its log."""
+    configure_logging(separate.logging)
     async with background.working(separate) as work:
         yield work
 
@@ -38,6 +44,17 @@ async def time_skipping() -> AsyncIterator[WorkflowEnvironment]:
         test_server_existing_path=program
     ) as environment:
         yield environment
+
+
+@pytest.fixture
+async def nothing_waits(work: BackgroundWork) -> None:
+    """End what the tests before left open."""
+    async with work.database.lobby() as lobby:
+        await lobby.execute(
+            update(WorkflowExecution)
+            .where(col(WorkflowExecution.finished_at).is_(None))
+            .values(status=WorkflowStatus.CANCELLED, finished_at=utcnow())
+        )
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,9 +20,11 @@ type Handle = WorkflowHandle[Any, Any]
 
 
 @asynccontextmanager
-async def worker(client: Client, work: BackgroundWork) -> AsyncIterator[str]:
-    """Run a worker on a task queue of its own, and yield the queue's name."""
-    task_queue = f"test-{secrets.token_hex(6)}"
+async def worker(
+    client: Client, work: BackgroundWork, task_queue: str | None = None
+) -> AsyncIterator[str]:
+    """Run a worker, on a task queue of its own if none is given, and yield the queue's name."""
+    task_queue = task_queue or f"test-{secrets.token_hex(6)}"
     async with build_worker(client, work, task_queue=task_queue, grace=timedelta(seconds=1)):
         yield task_queue
 
@@ -61,3 +63,12 @@ async def await_attempt(handle: Handle, number: int, activity: str) -> None:
         return any(a.activity_type.name == activity and a.attempt >= number for a in pending)
 
     await background.eventually(reached)
+
+
+async def ended_at(handle: Handle) -> datetime:
+    """Return when a workflow that is over has ended, on the server's clock.
+
+    The clock itself goes on: a server that skips time leaps to the next timer, years ahead.
+    """
+    events = [event async for event in handle.fetch_history_events()]
+    return events[-1].event_time.ToDatetime(tzinfo=UTC)

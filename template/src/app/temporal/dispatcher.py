@@ -41,10 +41,12 @@ class Dispatcher:
         results = await asyncio.gather(
             *(self._start(execution) for execution in pending), return_exceptions=True
         )
-        started = [e.id for e, result in zip(pending, results, strict=True) if result is None]
-        if started:
+        outcomes = list(zip(pending, results, strict=True))
+        if pending:
             async with self.database.lobby() as session:
-                await WorkflowQueue(session).mark_running(started)
+                queue = WorkflowQueue(session)
+                await queue.mark_running([e.id for e, result in outcomes if result is None])
+                await queue.release([e.id for e, result in outcomes if result is not None])
         _raise_first(results)
         return len(pending) == _BATCH
 

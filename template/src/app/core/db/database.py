@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.pool import QueuePool
 
+from app.core.db import tenancy
 from app.core.db.admission import enter_tenant
 from app.core.db.engine import create_pool, observe_statements
 from app.core.db.failures import is_transient
@@ -124,6 +125,7 @@ def _prelude(settings: DatabaseSettings) -> str:
     if settings.pooler == "none":
         return ""
     return (
+        f"{tenancy.NO_PATH};"
         f"SET LOCAL statement_timeout = {int(settings.statement_timeout.total_seconds() * 1000)};"
         f"SET LOCAL lock_timeout = {int(settings.lock_timeout.total_seconds() * 1000)};"
     )

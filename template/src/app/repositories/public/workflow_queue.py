@@ -78,6 +78,14 @@ class WorkflowQueue:
             .values(status=WorkflowStatus.RUNNING, started_at=func.now(), checked_at=func.now())
         )
 
+    async def release(self, ids: Sequence[UUID]) -> None:
+        """Give back what was claimed and could not be started."""
+        await self.session.execute(
+            update(WorkflowExecution)
+            .where(col(WorkflowExecution.id).in_(ids), _PENDING)
+            .values(checked_at=None)
+        )
+
     async def is_open(self, execution_id: UUID) -> bool:
         """Tell whether the execution has still to be done."""
         query = select(exists().where(col(WorkflowExecution.id) == execution_id, _OPEN))

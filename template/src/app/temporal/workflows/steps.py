@@ -32,7 +32,7 @@ UNTIL_DONE: Final = RetryPolicy(
 GIVEN_UP: Final = (ActivityError, asyncio.CancelledError)
 """What ends a workflow early: no attempt is left, or an operator cancelled it."""
 
-_HEARTBEAT_TIMEOUT: Final = timedelta(seconds=10)
+_HEARTBEAT_TIMEOUT: Final = timedelta(seconds=5)
 
 
 async def run_step(
