@@ -1,10 +1,8 @@
 """Every combination of the answers that copier.yml offers."""
 
 import itertools
-import json
 import os
 import shlex
-import sys
 from typing import Any
 
 from render import parse_answers, questions
@@ -41,8 +39,3 @@ def name(answers: Answers) -> str:
 def command(answers: Answers) -> str:
     """The words that repeat one combination's suite."""
     return 'make test-suites ANSWERS="' + " ".join(f"{k}={v}" for k, v in answers.items()) + '"'
-
-
-if __name__ == "__main__":
-    # For the workflow: one job per combination.
-    json.dump([name(c) for c in combinations()], sys.stdout)

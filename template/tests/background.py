@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
+import asyncpg
 from pydantic import SecretStr
 from sqlalchemy import exists, literal_column, select, text
 from sqlalchemy.engine import make_url
@@ -37,6 +38,17 @@ async def separate(settings: Settings, admin_url: str) -> AsyncIterator[Settings
     """Yield settings with a database of their own, which is dropped afterwards."""
     name = f"lobby_test_{secrets.token_hex(6)}"
     await databases.clone(admin_url, name)
+    yield settings.model_copy(update={"database": databases.settings_for(admin_url, name)})
+    await databases.drop(admin_url, name)
+
+
+@asynccontextmanager
+async def empty(settings: Settings, admin_url: str) -> AsyncIterator[Settings]:
+    """Yield settings with a database that was never migrated."""
+    name = f"lobby_test_{secrets.token_hex(6)}"
+    connection = await asyncpg.connect(admin_url)
+    await connection.execute(f'CREATE DATABASE "{name}" OWNER {databases.OWNER}')
+    await connection.close()
     yield settings.model_copy(update={"database": databases.settings_for(admin_url, name)})
     await databases.drop(admin_url, name)
 

@@ -3,14 +3,14 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select, text, update
 from sqlmodel import col
 
 from app.core.db import migrations
 from app.core.errors import TenantNotFound
 from app.core.roles import Role
 from app.core.settings import Settings
-from app.models.public.tenants import TenantStatus
+from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.user_tenant_membership import UserTenantMembership
 from app.models.public.workflow_executions import WorkflowKind, WorkflowStatus
 from app.models.tenant.projects import Project
@@ -140,6 +140,26 @@ async def test_compensation_never_drops_a_ready_tenant(work: BackgroundWork) -> 
     tenant = await background.tenant(work, requested.tenant_id)
     assert tenant.status is TenantStatus.READY
     assert await background.tables(work, tenant.schema_name) == TABLES
+
+
+async def test_an_execution_whose_tenant_has_moved_on_is_cancelled(work: BackgroundWork) -> None:
+    requested = await background.request_tenant(work)
+    await work.provisioning.create_schema(requested.execution_id)
+    async with work.database.lobby() as lobby:
+        # By hand: the application has no way to do this.
+        await lobby.execute(
+            update(Tenant)
+            .where(col(Tenant.id) == requested.tenant_id)
+            .values(status=TenantStatus.READY)
+        )
+
+    await work.provisioning.drop_unready(requested.execution_id)
+
+    tenant = await background.tenant(work, requested.tenant_id)
+    assert await background.role_exists(work, tenant.role_name)
+    execution = await background.execution(work, requested.execution_id)
+    assert execution.status is WorkflowStatus.CANCELLED
+    assert execution.error == "the tenant is ready"
 
 
 async def test_a_tenant_cannot_change_its_migrations(work: BackgroundWork) -> None:

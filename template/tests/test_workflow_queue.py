@@ -1,6 +1,5 @@
 """The outbox as several workers read it."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
@@ -76,11 +75,24 @@ async def test_the_oldest_come_first(database: Database) -> None:
 
 
 async def test_two_workers_never_get_the_same(database: Database) -> None:
-    ids = [await add(database) for _ in range(12)]
+    ids = [await add(database) for _ in range(4)]
 
-    claimed = await asyncio.gather(*(claim(database, 4) for _ in range(4)))
+    async with database.lobby() as one, database.lobby() as other:
+        claimed = await WorkflowQueue(one).claim_pending(2)
+        # Does not wait for the first to commit.
+        claimed += await WorkflowQueue(other).claim_pending(2)
 
-    assert sorted(id for batch in claimed for id in batch) == ids
+    assert sorted(execution.id for execution in claimed) == ids
+
+
+async def test_what_could_not_be_started_is_given_back(database: Database) -> None:
+    id = await add(database)
+    assert await claim(database) == [id]
+
+    async with database.lobby() as lobby:
+        await WorkflowQueue(lobby).release([id])
+
+    assert await claim(database) == [id]
 
 
 async def test_what_a_worker_took_and_did_not_start_is_given_to_the_next(

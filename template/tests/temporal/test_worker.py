@@ -7,7 +7,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import text
 from temporalio.client import Client
 
-from app.core.db.owner import Lock, wait_for
+from app.core.db.owner import connection_of
 from app.core.settings import Settings, TemporalSettings
 from app.dev.network import reserve_port
 from app.models.public.tenants import TenantStatus
@@ -49,6 +49,10 @@ def environment(settings: Settings, temporal: TemporalSettings, port: int) -> Ma
         "MAIL__SENDER": settings.mail.sender,
         "WORKER__HEALTH_PORT": str(port),
     }
+
+
+class Undone(Exception):
+    """Takes a transaction back."""
 
 
 @asynccontextmanager
@@ -94,15 +98,20 @@ async def test_what_a_killed_worker_leaves_another_finishes(
     separate: Settings, work: BackgroundWork, temporal: TemporalSettings, client: Client
 ) -> None:
     requested = await background.request_tenant(work)
-    async with (
-        process(environment(separate, temporal, reserve_port())) as started,
-        work.owner.lobby() as session,
-    ):
-        # The worker's first step waits for this lock, so it is killed in the middle of it.
-        await wait_for(session, Lock.CHANGE_ROLES)
-        await background.eventually(lambda: is_waiting(work))
-        started.kill()
-        await started.wait()
+    await work.provisioning.create_schema(requested.execution_id)
+    schema = (await background.tenant(work, requested.tenant_id)).schema_name
+    with suppress(Undone):
+        async with (
+            process(environment(separate, temporal, reserve_port())) as started,
+            work.owner.lobby() as session,
+        ):
+            # The migration waits for this table, so the worker is killed in the middle of it.
+            connection = await connection_of(session)
+            await connection.execute(text(f'CREATE TABLE "{schema}".projects ()'))
+            await background.eventually(lambda: is_waiting(work))
+            started.kill()
+            await started.wait()
+            raise Undone
 
     async with worker(client, work, temporal.task_queue):
         workflow_id = f"provision_tenant-{requested.execution_id}"
@@ -122,10 +131,10 @@ async def answers(client: httpx.AsyncClient, path: str) -> bool:
 
 
 async def is_waiting(work: BackgroundWork) -> bool:
-    """Tell whether somebody waits for an advisory lock."""
+    """Tell whether somebody waits for what another transaction holds."""
     query = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        " AND wait_event = 'advisory' AND datname = current_database()"
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
     async with work.owner.engine.connect() as connection:
         return bool(await connection.scalar(query))

@@ -11,7 +11,7 @@ from sqlalchemy import func, update
 from sqlmodel import col
 
 from app.core.db import tenancy
-from app.core.db.owner import Lock, OwnerDatabase, wait_for
+from app.core.db.owner import OwnerDatabase
 from app.models.public.tenant_invites import InviteStatus, TenantInvite
 from app.models.public.tenants import TenantStatus
 from app.models.public.workflow_executions import WorkflowStatus
@@ -42,7 +42,6 @@ class Deletion:
             if work is None or (work.tenant.delete_after or due_at) > due_at:
                 return
             await _cancel_invites(work)
-            await wait_for(work.session, Lock.CHANGE_ROLES)
             await tenancy.drop_tenant_schema(
                 work.connection, schema=work.tenant.schema_name, role=work.role
             )

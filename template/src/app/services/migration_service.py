@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from app.core.db import migrations, privileges, tenancy
 from app.core.db.migrations import Tree
-from app.core.db.owner import Lock, OwnerDatabase, connection_of, wait_for
+from app.core.db.owner import Lock, OwnerDatabase, connection_of
 from app.core.settings import DatabaseSettings
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.trees import public_tree, tenant_tree
@@ -75,7 +75,6 @@ class MigrationService:
             await migrations.upgrade(self.owner.ddl_engine, public_tree())
             self.tell("public: migrated")
         async with self.owner.lobby() as session:
-            await wait_for(session, Lock.CHANGE_ROLES)
             await privileges.grant_lobby(await connection_of(session), self.settings)
 
     async def _migrate_tenants(self) -> list[str]:

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
 from app.core.db import migrations, privileges, tenancy
-from app.core.db.owner import Lock, OwnerDatabase, wait_for
+from app.core.db.owner import OwnerDatabase
 from app.core.identifiers import utcnow
 from app.core.roles import Role
 from app.core.settings import DatabaseSettings
@@ -46,7 +46,6 @@ class Provisioning:
         async with tenant_work(self.owner, execution_id, _UNREADY) as work:
             if work is None:
                 return False
-            await wait_for(work.session, Lock.CHANGE_ROLES)
             await tenancy.create_tenant_schema(
                 work.connection,
                 schema=work.tenant.schema_name,
@@ -78,7 +77,6 @@ class Provisioning:
         """Drop what was made of a tenant that has not become ready."""
         async with tenant_work(self.owner, execution_id, _UNREADY) as work:
             if work is not None:
-                await wait_for(work.session, Lock.CHANGE_ROLES)
                 await tenancy.drop_tenant_schema(
                     work.connection, schema=work.tenant.schema_name, role=work.role
                 )

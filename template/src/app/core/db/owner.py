@@ -30,8 +30,6 @@ class Lock(IntEnum):
     """What only one session of the database may do at a time."""
 
     MIGRATE = 1
-    CHANGE_ROLES = 2
-    """PostgreSQL answers concurrent changes of one role with "tuple concurrently updated"."""
 
 
 class OwnerDatabase(Database):
@@ -64,10 +62,3 @@ class OwnerDatabase(Database):
 async def connection_of(session: LobbySession) -> AsyncConnection:
     """Return the connection of an owner's transaction, for `app.core.db.tenancy`."""
     return await (await session.unit.orm(Side.LOBBY)).connection()
-
-
-async def wait_for(session: LobbySession, lock: Lock) -> None:
-    """Hold an advisory lock until the transaction ends."""
-    query = text("SELECT pg_advisory_xact_lock(:class, :key)")
-    connection = await connection_of(session)
-    await connection.execute(query, {"class": _LOCK_CLASS, "key": lock})

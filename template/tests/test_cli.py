@@ -1,0 +1,345 @@
+"""The commands as an operator meets them: what they print, and the exit code."""
+
+import asyncio
+import io
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from app.cli.main import main
+from app.core.logging import configure_logging
+from app.core.settings import Settings
+from tests import background
+
+COMMANDS = ("dev", "api", "worker", "migrate", "migration", "tenants", "superuser", "seed")
+PASSWORD = "correct-horse-9-battery"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Shell:
+    """Runs commands in this process, with an environment of their own."""
+
+    def __init__(self, settings: Settings, environment: dict[str, str], folder: Path) -> None:
+        self.settings = settings
+        self.environment = environment
+        self.folder = folder
+
+    def run(self, *arguments: str, stdin: str = "", **changes: str | None) -> Outcome:
+        """Run a command; `None` takes a variable away."""
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.chdir(self.folder)
+            patch.setattr(sys, "argv", ["app", *arguments])
+            patch.setattr(sys, "stdin", io.StringIO(stdin))
+            for name, value in {**self.environment, **changes}.items():
+                if value is None:
+                    patch.delenv(name, raising=False)
+                else:
+                    patch.setenv(name, value)
+            try:
+                main()
+                code = 0
+            except SystemExit as exc:
+                code = exc.code if isinstance(exc.code, int) else 1
+        # A command configures the log for its own output.
+        configure_logging(self.settings.logging)
+        return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    owner_url = settings.database.owner_url
+    assert owner_url is not None
+    keys = {kid: key.get_secret_value() for kid, key in settings.auth.keys.items()}
+    return {
+        "ENVIRONMENT": "test",
+        "PUBLIC_URL": settings.public_url,
+        "DATABASE__URL": settings.database.url.get_secret_value(),
+        "DATABASE__OWNER_URL": owner_url.get_secret_value(),
+        "REDIS__URL": settings.redis.url.get_secret_value(),
+        "AUTH__KEYS": json.dumps(keys),
+        "AUTH__ACTIVE_KID": settings.auth.active_kid,
+        "MAIL__SMTP_URL": settings.mail.smtp_url.get_secret_value(),
+        "MAIL__SENDER": settings.mail.sender,
+    }
+
+
+@pytest.fixture(scope="module")
+async def separate(settings: Settings, admin_url: str) -> AsyncIterator[Settings]:
+    async with background.separate(settings, admin_url) as separate:
+        yield separate
+
+
+@pytest.fixture
+def shell(separate: Settings, tmp_path: Path) -> Shell:
+    return Shell(separate, environment_of(separate), tmp_path)
+
+
+def rows(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
+    """Return what the owner reads with `sql`."""
+
+    async def fetch() -> list[tuple[Any, ...]]:
+        owner_url = settings.database.owner_url
+        assert owner_url is not None
+        connection = await asyncpg.connect(owner_url.get_secret_value())
+        try:
+            return [tuple(row) for row in await connection.fetch(sql)]
+        finally:
+            await connection.close()
+
+    return asyncio.run(fetch())
+
+
+def test_help_lists_every_command(shell: Shell) -> None:
+    outcome = shell.run("--help")
+
+    assert outcome.code == 0
+    for command in COMMANDS:
+        assert command in outcome.out
+
+
+def test_an_unknown_command_is_refused(shell: Shell) -> None:
+    outcome = shell.run("mirgate")
+
+    assert outcome.code == 2
+    assert "mirgate" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "command", [("api",), ("worker",), ("migrate",), ("seed",), ("tenants", "list")]
+)
+def test_each_missing_setting_gets_a_sentence(shell: Shell, command: tuple[str, ...]) -> None:
+    outcome = shell.run(*command, AUTH__KEYS=None, MAIL__SENDER="nobody")
+
+    assert outcome.code == 2
+    lines = outcome.err.splitlines()
+    assert any(line.startswith("AUTH__KEYS is not set") for line in lines)
+    assert any(line.startswith("MAIL__SENDER: ") for line in lines)
+    assert "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize("command", ["worker", "migrate", "seed"])
+def test_the_ddl_role_is_asked_for_where_it_is_needed(shell: Shell, command: str) -> None:
+    outcome = shell.run(command, DATABASE__OWNER_URL=None)
+
+    assert outcome.code == 2
+    assert outcome.err.startswith("DATABASE__OWNER_URL is not set")
+
+
+@pytest.mark.parametrize("command", [("api",), ("migrate",), ("tenants", "list")])
+def test_a_database_that_is_down_gets_a_sentence(shell: Shell, command: tuple[str, ...]) -> None:
+    nowhere = "postgresql://x:x@127.0.0.1:1/x"
+
+    outcome = shell.run(*command, DATABASE__URL=nowhere, DATABASE__OWNER_URL=nowhere)
+
+    assert outcome.code == 1
+    assert outcome.err.startswith("PostgreSQL does not answer (")
+    assert outcome.err.count("\n") == 1
+
+
+def test_a_wrong_password_of_the_database_gets_a_sentence(shell: Shell) -> None:
+    url = shell.environment["DATABASE__URL"].replace("lobby-test@", "wrong@")
+
+    outcome = shell.run("tenants", "list", DATABASE__URL=url)
+
+    assert outcome.code == 1
+    assert outcome.err.startswith("PostgreSQL refuses (InvalidPasswordError")
+
+
+def test_migrate_says_what_it_did(shell: Shell) -> None:
+    outcome = shell.run("migrate")
+
+    assert outcome.code == 0
+    assert outcome.out.splitlines()[0] == "public: up to date"
+
+
+def test_migrate_names_the_tenants_that_failed(shell: Shell) -> None:
+    rows(
+        shell.settings, "UPDATE tenant_acme.alembic_version SET version_num = 'of-a-later-release'"
+    )
+    outcome = shell.run("migrate")
+    rows(shell.settings, "DELETE FROM tenant_acme.alembic_version")
+    rows(
+        shell.settings,
+        "INSERT INTO tenant_acme.alembic_version SELECT * FROM tenant_globex.alembic_version",
+    )
+
+    assert outcome.code == 1
+    assert "acme: FAILED" in outcome.out
+    assert outcome.err == "Not migrated: acme. Mend the cause and run this again.\n"
+
+
+def test_migration_writes_nothing_without_a_reason(shell: Shell) -> None:
+    outcome = shell.run("migration", "-m", "nothing", "--tree", "public")
+
+    assert outcome.code == 1
+    assert "there is nothing to write" in outcome.err
+
+
+def test_a_superuser_is_made_with_a_password_from_standard_input(shell: Shell) -> None:
+    outcome = shell.run("superuser", "create", "Boss@Example.test", stdin=f"{PASSWORD}\n")
+
+    assert (outcome.code, outcome.out) == (0, "boss@example.test is a superuser.\n")
+    [user] = rows(
+        shell.settings,
+        "SELECT is_superuser, email_verified_at IS NOT NULL FROM public.users"
+        " WHERE email = 'boss@example.test'",
+    )
+    assert user == (True, True)
+    audit = rows(
+        shell.settings,
+        "SELECT action, user_id FROM public.audit_logs WHERE entity_type = 'user'"
+        " AND after ->> 'email' = 'boss@example.test'",
+    )
+    assert audit == [("user.created", None)]
+
+
+def test_a_password_may_come_from_the_environment(shell: Shell) -> None:
+    outcome = shell.run("superuser", "create", "env@example.test", SUPERUSER_PASSWORD=PASSWORD)
+
+    assert outcome.code == 0
+
+
+@pytest.mark.parametrize(
+    ("email", "password", "code", "sentence"),
+    [
+        ("weak@example.test", "password", 1, "This is a top-10 common password."),
+        ("none@example.test", "", 1, "There is no password"),
+        ("nonsense", PASSWORD, 2, "email"),
+    ],
+)
+def test_a_superuser_is_refused(
+    shell: Shell, email: str, password: str, code: int, sentence: str
+) -> None:
+    outcome = shell.run("superuser", "create", email, stdin=password)
+
+    assert outcome.code == code
+    assert sentence in outcome.err
+
+
+def test_an_account_that_exists_is_not_promoted(shell: Shell) -> None:
+    shell.run("superuser", "create", "taken@example.test", stdin=PASSWORD)
+    rows(
+        shell.settings,
+        "UPDATE public.users SET is_superuser = false WHERE email = 'taken@example.test'",
+    )
+
+    outcome = shell.run("superuser", "create", "taken@example.test", stdin=PASSWORD)
+
+    assert (outcome.code, outcome.err) == (1, "Another user has this address.\n")
+    found = rows(
+        shell.settings,
+        "SELECT is_superuser FROM public.users WHERE email = 'taken@example.test'",
+    )
+    assert found == [(False,)]
+
+
+def test_the_life_of_a_tenant(shell: Shell) -> None:
+    shell.run("superuser", "create", "founder@example.test", stdin=PASSWORD)
+    created = shell.run("tenants", "create", "initech", "--owner", "founder@example.test")
+    assert (created.code, created.out) == (0, "initech is being provisioned.\n")
+    # What the worker does.
+    rows(shell.settings, "UPDATE public.tenants SET status = 'ready' WHERE slug = 'initech'")
+
+    assert shell.run("tenants", "suspend", "initech").out == "initech is suspended.\n"
+    again = shell.run("tenants", "suspend", "initech")
+    assert (again.code, again.err) == (1, "The tenant is suspended.\n")
+    assert shell.run("tenants", "resume", "initech").out == "initech is ready.\n"
+    mistyped = shell.run("tenants", "delete", "initech", stdin="intech\n")
+    assert (mistyped.code, mistyped.err) == (
+        1,
+        "That is not its slug: nothing was deleted.\n",
+    )
+    deleted = shell.run("tenants", "delete", "initech", stdin="initech\n")
+    assert "initech is deleting; it can be restored until" in deleted.out
+    assert "deleting" in shell.run("tenants", "list", "--status", "deleting").out
+    assert shell.run("tenants", "restore", "initech").out == "initech is ready.\n"
+
+    audit = rows(
+        shell.settings,
+        "SELECT action, user_id FROM public.audit_logs WHERE entity_type = 'tenant'"
+        " AND tenant_id = (SELECT id FROM public.tenants WHERE slug = 'initech') ORDER BY id",
+    )
+    assert audit == [
+        ("tenant.created", None),
+        ("tenant.suspended", None),
+        ("tenant.resumed", None),
+        ("tenant.deletion_requested", None),
+        ("tenant.restored", None),
+    ]
+
+
+def test_a_failed_tenant_is_retried(shell: Shell) -> None:
+    shell.run("superuser", "create", "unlucky@example.test", stdin=PASSWORD)
+    shell.run("tenants", "create", "unlucky", "--owner", "unlucky@example.test")
+    rows(
+        shell.settings,
+        "UPDATE public.workflow_executions SET status = 'failed', finished_at = now()"
+        " WHERE kind = 'provision_tenant'",
+    )
+    rows(shell.settings, "UPDATE public.tenants SET status = 'failed' WHERE slug = 'unlucky'")
+
+    assert shell.run("tenants", "retry", "unlucky").out == "unlucky is provisioning.\n"
+
+    waiting = rows(
+        shell.settings,
+        "SELECT status FROM public.workflow_executions WHERE tenant_id ="
+        " (SELECT id FROM public.tenants WHERE slug = 'unlucky') ORDER BY id",
+    )
+    assert waiting == [("failed",), ("pending",)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("create", "no-owner", "--owner", "stranger@example.test"), 1, "Nobody has an account"),
+        (("create", "Bad Slug", "--owner", "a@example.test"), 2, "slug"),
+        (("create", "fine", "--owner", "nonsense"), 2, "owner"),
+        (("suspend", "nobody"), 1, "There is no tenant nobody."),
+        (("list", "--status", "asleep"), 2, "asleep"),
+    ],
+)
+def test_what_an_operator_mistypes(
+    shell: Shell, arguments: tuple[str, ...], code: int, sentence: str
+) -> None:
+    outcome = shell.run("tenants", *arguments)
+
+    assert outcome.code == code
+    assert sentence in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_the_samples_are_refused_in_production(shell: Shell) -> None:
+    outcome = shell.run("seed", ENVIRONMENT="production", DEV__SEED_PASSWORD=PASSWORD)
+
+    assert outcome.code == 1
+    assert "ENVIRONMENT=production" in outcome.err
+
+
+def test_the_samples_need_a_password(shell: Shell) -> None:
+    outcome = shell.run("seed", DEV__SEED_PASSWORD=None)
+
+    assert outcome.code == 1
+    assert outcome.err.startswith("DEV__SEED_PASSWORD is not set")
+
+
+def test_seed_names_the_accounts(shell: Shell) -> None:
+    outcome = shell.run("seed", DEV__SEED_PASSWORD=PASSWORD)
+
+    assert outcome.code == 0, outcome.err
+    assert "owner@acme.test, member@acme.test" in outcome.out
+    assert PASSWORD not in outcome.out

@@ -1,0 +1,86 @@
+"""What the server does with clients that do not end their headers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from app.cli import http_protocol
+from app.cli.http_protocol import bounded_protocol
+from app.core.settings import HttpSettings
+
+HEAD = b"GET / HTTP/1.1\r\nHost: x\r\n"
+
+
+async def application(_scope: Scope, receive: Receive, send: Send) -> None:
+    body = b""
+    more = True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    length = str(len(body)).encode()
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]}
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    protocol = bounded_protocol(HttpSettings())
+    config = uvicorn.Config(application, http=protocol, lifespan="off", log_config=None, ws="none")
+    config.load()
+    state = ServerState()
+
+    def connect() -> asyncio.Protocol:
+        return protocol(config=config, server_state=state, app_state={})  # type: ignore[call-arg]  # uvicorn's own
+
+    server = await asyncio.get_running_loop().create_server(connect, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_headers_without_an_end_are_refused(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(HEAD + b"X-Filler: " + b"a" * 200_000)
+
+    assert (await reader.readline()).startswith(b"HTTP/1.1 431 ")
+    writer.transport.abort()
+
+
+async def test_a_client_that_goes_silent_is_hung_up_on(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_protocol, "_HEADERS_SECONDS", 0.05)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(HEAD)
+
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
+
+
+async def test_one_connection_serves_many_requests(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_protocol, "_HEADERS_SECONDS", 0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for _ in range(3):
+        writer.write(HEAD + b"\r\n")
+        assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+        await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+
+
+async def test_a_slow_body_is_waited_for(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_protocol, "_HEADERS_SECONDS", 0.05)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(HEAD + b"Content-Length: 200000\r\n\r\n" + b"a" * 100_000)
+    await asyncio.sleep(0.15)
+    writer.write(b"a" * 100_000)
+
+    assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    writer.transport.abort()

@@ -1,0 +1,203 @@
+"""`app migrate` and `app migration`: every schema, one after the other, and what is written for the next time."""
+
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Column, Table, Uuid, text
+
+from app.core.db import migrations
+from app.core.db.owner import Lock, OwnerDatabase, connection_of
+from app.core.settings import Settings
+from app.models.base import TenantBase
+from app.models.trees import public_tree, tenant_tree
+from app.services.background_work import BackgroundWork
+from app.services.migration_service import MigrationRefused, MigrationService
+from tests import background
+
+UP_TO_DATE = "tenants: 0 migrated, 2 up to date, 0 failed"
+
+
+class Migrating:
+    """A database with the tenants acme and globex, and the lines that migrating it prints."""
+
+    def __init__(self, settings: Settings, work: BackgroundWork) -> None:
+        self.work = work
+        self.owner = work.owner
+        self.lines: list[str] = []
+        self.service = MigrationService(self.owner, settings.database, self.lines.append)
+
+    async def take_back(self, *slugs: str) -> None:
+        """Undo every migration of some tenants."""
+        for slug in slugs:
+            await migrations.downgrade(
+                self.owner.ddl_engine, tenant_tree(), to="base", schema=f"tenant_{slug}"
+            )
+
+    async def execute(self, sql: str) -> None:
+        """Run a statement as the owner."""
+        async with self.owner.lobby() as session:
+            await (await connection_of(session)).execute(text(sql))
+
+    async def tables(self, slug: str) -> set[str]:
+        """Return a tenant's tables."""
+        return await background.tables(self.work, f"tenant_{slug}")
+
+
+@pytest.fixture
+async def migrating(settings: Settings, admin_url: str) -> AsyncIterator[Migrating]:
+    async with (
+        background.separate(settings, admin_url) as separate,
+        background.working(separate) as work,
+    ):
+        yield Migrating(separate, work)
+
+
+async def test_what_is_up_to_date_is_skipped(migrating: Migrating) -> None:
+    assert await migrating.service.migrate() == []
+    assert migrating.lines == ["public: up to date", UP_TO_DATE]
+
+
+async def test_a_tenant_that_is_behind_is_migrated(migrating: Migrating) -> None:
+    await migrating.take_back("globex")
+
+    assert await migrating.service.migrate() == []
+
+    assert "globex: migrated (2 of 2)" in migrating.lines
+    assert migrating.lines[-1] == "tenants: 1 migrated, 1 up to date, 0 failed"
+    assert await migrating.tables("globex") == {"alembic_version", "projects"}
+
+
+async def test_it_goes_on_past_a_tenant_that_fails(migrating: Migrating) -> None:
+    await migrating.take_back("acme", "globex")
+    await migrating.execute("CREATE TABLE tenant_acme.projects ()")
+
+    assert await migrating.service.migrate() == ["acme"]
+
+    [failure] = [line for line in migrating.lines if line.startswith("acme")]
+    assert failure == 'acme: FAILED, DuplicateTableError: relation "projects" already exists'
+    assert migrating.lines[-1] == "tenants: 1 migrated, 0 up to date, 1 failed"
+    assert await migrating.tables("globex") == {"alembic_version", "projects"}
+    # Nothing of the failed one is half done.
+    await migrating.execute("DROP TABLE tenant_acme.projects")
+    assert await migrating.service.migrate() == []
+
+
+async def test_suspended_and_deleted_tenants_are_migrated_too(migrating: Migrating) -> None:
+    await migrating.take_back("acme", "globex")
+    await migrating.execute("UPDATE public.tenants SET status = 'suspended' WHERE slug = 'acme'")
+    await migrating.execute("UPDATE public.tenants SET status = 'deleting' WHERE slug = 'globex'")
+
+    await migrating.service.migrate()
+
+    assert migrating.lines[-1] == "tenants: 2 migrated, 0 up to date, 0 failed"
+
+
+async def test_a_tenant_without_a_schema_is_left_to_its_provisioning(migrating: Migrating) -> None:
+    requested = await background.request_tenant(migrating.work)
+
+    assert await migrating.service.migrate() == []
+
+    assert migrating.lines[-1] == UP_TO_DATE
+    await migrating.work.provisioning.run(requested.execution_id)
+
+
+async def test_two_at_once_are_refused(migrating: Migrating) -> None:
+    async with migrating.owner.exclusive(Lock.MIGRATE):
+        with pytest.raises(MigrationRefused, match="Another `app migrate` is running"):
+            await migrating.service.migrate()
+    assert migrating.lines == []
+
+    assert await migrating.service.migrate() == []
+
+
+async def test_both_trees_lead_to_the_models(migrating: Migrating) -> None:
+    engine = migrating.owner.ddl_engine
+    await migrations.check(engine, public_tree())
+    await migrations.check(engine, tenant_tree(), schema="tenant_acme")
+
+
+async def test_the_lobby_is_made_from_nothing_and_undone(
+    settings: Settings, admin_url: str
+) -> None:
+    async with (
+        background.empty(settings, admin_url) as empty,
+        OwnerDatabase(empty.database) as owner,
+    ):
+        lines: list[str] = []
+        service = MigrationService(owner, empty.database, lines.append)
+        assert await service.migrate() == []
+        assert lines[0] == "public: migrated"
+
+        await migrations.downgrade(owner.ddl_engine, public_tree(), to="base")
+        query = text(
+            "SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
+            " ON n.oid = c.relnamespace WHERE nspname = 'public' AND relname <> 'alembic_version'"
+            " AND relkind IN ('r', 'i', 'S') AND relname NOT LIKE 'alembic_version%'"
+        )
+        async with owner.engine.connect() as connection:
+            assert await connection.scalar(query) == 0
+        assert await service.migrate() == []
+
+
+async def test_nothing_is_written_where_models_and_migrations_agree(migrating: Migrating) -> None:
+    with pytest.raises(MigrationRefused, match="there is nothing to write"):
+        await migrating.service.write("tenant", "nothing", empty=False)
+    with pytest.raises(MigrationRefused, match="there is nothing to write"):
+        await migrating.service.write("public", "nothing", empty=False)
+
+    query = text("SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname LIKE '%scratch%'")
+    async with migrating.owner.engine.connect() as connection:
+        assert await connection.scalar(query) == 0
+
+
+async def test_nothing_is_written_from_a_database_that_is_behind(
+    settings: Settings, admin_url: str
+) -> None:
+    async with (
+        background.empty(settings, admin_url) as empty,
+        OwnerDatabase(empty.database) as owner,
+    ):
+        service = MigrationService(owner, empty.database, print)
+        with pytest.raises(MigrationRefused, match="run `app migrate` first"):
+            await service.write("tenant", "too early", empty=True)
+
+
+@pytest.fixture
+def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the migrations, for tests that write some."""
+    copy = tmp_path / "alembic"
+    shutil.copytree(migrations.SCRIPTS, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(migrations, "SCRIPTS", copy)
+    return copy
+
+
+@pytest.fixture
+def new_table() -> Iterator[Table]:
+    """A model that no migration knows."""
+    table = Table("invoices", TenantBase.metadata, Column("id", Uuid(), primary_key=True))
+    yield table
+    TenantBase.metadata.remove(table)
+
+
+@pytest.mark.usefixtures("new_table")
+async def test_a_new_model_becomes_a_migration_of_your_branch(
+    migrating: Migrating, scripts: Path
+) -> None:
+    path = await migrating.service.write("tenant", "add invoices", empty=False)
+
+    assert path.parent == scripts / "tenant" / "app"
+    assert "op.create_table" in path.read_text()
+    assert "projects" not in path.read_text()
+    assert await migrating.service.migrate() == []
+    assert "invoices" in await migrating.tables("acme")
+    assert "invoices" in await migrating.tables("globex")
+
+
+async def test_a_migration_of_data_may_be_empty(migrating: Migrating, scripts: Path) -> None:
+    path = await migrating.service.write("public", "fill in names", empty=True)
+
+    assert path.parent == scripts / "public" / "app"
+    await migrating.service.migrate()
+    assert migrating.lines[0] == "public: migrated"
