@@ -49,7 +49,7 @@ def _make_earlier(template: Path) -> None:
     """What the made-up release had otherwise: a line, a bound, a file more, a file less."""
     _replace(template / "Makefile", "What can be made", "List the targets")
     _replace(template / "pyproject.toml.jinja", '"httptools>=0.7"', '"httptools>=0.6"')
-    (template / "docs").mkdir(exist_ok=True)
+    _replace(template / "CHANGELOG.md", "## Unreleased", "## Next")
     (template / "docs/retired.md").write_text("# Retired\n")
     (template / ".dockerignore").unlink()
 

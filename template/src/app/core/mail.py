@@ -105,7 +105,8 @@ class SmtpMailer:
             mail.set_content(message.text)
             if message.html is not None:
                 mail.add_alternative(message.html, subtype="html")
-        except (MessageError, ValueError) as exc:
+        except (MessageError, ValueError, IndexError) as exc:
+            # IndexError: what Python before 3.13 answers to an empty address.
             raise MailRefused(type(exc).__name__) from exc
         return mail
 
