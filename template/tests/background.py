@@ -178,6 +178,13 @@ async def tables(work: BackgroundWork, schema: str) -> set[str]:
         return set(await connection.scalars(query, {"schema": schema}))
 
 
+async def heads(work: BackgroundWork, schema: str) -> set[str]:
+    """Return the migrations that a schema has come to."""
+    query = text(f'SELECT version_num FROM "{schema}".alembic_version')  # noqa: S608  a name of ours
+    async with work.owner.engine.connect() as connection:
+        return set(await connection.scalars(query))
+
+
 async def role_exists(work: BackgroundWork, role: str | None) -> bool:
     """Tell whether PostgreSQL knows the role."""
     query = select(exists().where(literal_column("rolname") == role).select_from(text("pg_roles")))

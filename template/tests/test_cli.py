@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -158,6 +159,15 @@ def test_a_wrong_password_of_the_database_gets_a_sentence(shell: Shell) -> None:
 
     assert outcome.code == 1
     assert outcome.err.startswith("PostgreSQL refuses (InvalidPasswordError")
+
+
+def test_a_taken_port_of_the_worker_gets_a_sentence(shell: Shell) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        outcome = shell.run("worker", WORKER__HEALTH_PORT=str(port))
+
+    assert outcome.code == 2
+    assert outcome.err.startswith(f"WORKER__HEALTH_PORT: cannot listen on 127.0.0.1:{port} (")
 
 
 def test_migrate_says_what_it_did(shell: Shell) -> None:

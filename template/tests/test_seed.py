@@ -23,13 +23,16 @@ from tests import background
 PEOPLE = {"owner@acme.test", "member@acme.test", "owner@globex.test", "admin@platform.test"}
 
 
-@pytest.fixture
-async def work(settings: Settings, admin_url: str) -> AsyncIterator[BackgroundWork]:
+@pytest.fixture(scope="module")
+async def work(
+    settings: Settings, admin_url: str, passwords: Passwords
+) -> AsyncIterator[BackgroundWork]:
     async with (
         background.empty(settings, admin_url) as empty,
         background.working(empty) as work,
     ):
         await MigrationService(work.owner, empty.database, lambda _line: None).migrate()
+        await Seeding(work, passwords).run("a password")
         yield work
 
 
@@ -53,8 +56,6 @@ async def tenants(work: BackgroundWork) -> dict[str, Tenant]:
 async def test_users_tenants_and_projects_are_there(
     work: BackgroundWork, passwords: Passwords
 ) -> None:
-    await Seeding(work, passwords).run("a password")
-
     people = await users(work)
     assert people.keys() == PEOPLE
     assert [email for email, user in people.items() if user.is_superuser] == ["admin@platform.test"]
@@ -72,9 +73,7 @@ async def test_users_tenants_and_projects_are_there(
         assert {project.created_by for project in projects} == {people[sample.owner].id}
 
 
-async def test_roles(work: BackgroundWork, passwords: Passwords) -> None:
-    await Seeding(work, passwords).run("a password")
-
+async def test_roles(work: BackgroundWork) -> None:
     query = (
         select(col(Tenant.slug), col(User.email), col(UserTenantMembership.role))
         .join(Tenant, col(Tenant.id) == col(UserTenantMembership.tenant_id))
@@ -97,7 +96,6 @@ async def test_seeding_again_adds_nothing(work: BackgroundWork, passwords: Passw
                 for model in (User, Tenant, UserTenantMembership, AuditLog)
             ]
 
-    await Seeding(work, passwords).run("a password")
     before = await rows()
 
     await Seeding(work, passwords).run("a password")
@@ -108,7 +106,6 @@ async def test_seeding_again_adds_nothing(work: BackgroundWork, passwords: Passw
 async def test_another_password_becomes_everybodys(
     work: BackgroundWork, passwords: Passwords
 ) -> None:
-    await Seeding(work, passwords).run("a password")
     await Seeding(work, passwords).run("another password")
 
     for user in (await users(work)).values():
@@ -120,6 +117,7 @@ async def test_a_tenant_that_was_left_half_made_is_finished(
 ) -> None:
     requested = await background.request_tenant(work)
     async with work.database.lobby() as lobby:
+        await lobby.execute(update(Tenant).where(col(Tenant.slug) == "acme").values(slug="old"))
         await lobby.execute(
             update(Tenant).where(col(Tenant.id) == requested.tenant_id).values(slug="acme")
         )

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -19,7 +20,7 @@ from starlette.routing import Route
 
 from app.core.db.database import Database, UnsupportedServer
 from app.core.logging import configure_logging
-from app.core.settings import Settings, WorkerSettings
+from app.core.settings import Settings, SettingsError, WorkerSettings
 from app.services.background_failures import describe
 from app.services.background_work import BackgroundWork
 from app.temporal.engine import Engine
@@ -36,6 +37,7 @@ def run_worker(settings: Settings) -> None:
 
     Raises:
         ValueError: `DATABASE__OWNER_URL` is not set.
+        SettingsError: the health endpoint's address is taken.
         UnsupportedServer: PostgreSQL is older than version 16.
     """
     configure_logging(settings.logging)
@@ -88,10 +90,9 @@ async def _check_server(database: Database, stop: asyncio.Event) -> None:
 
 @asynccontextmanager
 async def _health_endpoint(engine: Engine, settings: WorkerSettings) -> AsyncIterator[None]:
+    listener = _listen(settings.health_host, settings.health_port)
     config = uvicorn.Config(
         _health_app(engine),
-        host=settings.health_host,
-        port=settings.health_port,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -99,12 +100,22 @@ async def _health_endpoint(engine: Engine, settings: WorkerSettings) -> AsyncIte
         ws="none",
     )
     server = _Server(config)
-    serving = asyncio.create_task(server.serve())
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield
     finally:
         server.should_exit = True
         await serving
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as exc:
+        raise SettingsError(
+            f"WORKER__HEALTH_PORT: cannot listen on {host}:{port} ({os.strerror(exc.errno or 0)})."
+        ) from None
 
 
 class _Server(uvicorn.Server):

@@ -11,13 +11,11 @@ from sqlalchemy import select
 from sqlmodel import col
 from temporalio.client import Client
 
-from app.core.db import migrations
 from app.core.identifiers import utcnow
 from app.core.settings import Settings, TemporalSettings
 from app.models.public.tenants import TenantStatus
 from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind, WorkflowStatus
 from app.models.tenant.projects import Project
-from app.models.trees import tenant_tree
 from app.services.background_work import BackgroundWork
 from app.temporal.engine import Engine
 from app.temporal.schedules import Schedules
@@ -54,9 +52,10 @@ async def test_twenty_tenants_at_once(work: BackgroundWork, temporal: TemporalSe
     async with running(work, temporal):
         await ready(work, *requests)
 
+    heads = await background.heads(work, "tenant_acme")
     for requested in requests:
         schema = (await background.tenant(work, requested.tenant_id)).schema_name
-        assert await migrations.is_at_head(work.owner.ddl_engine, tenant_tree(), schema=schema)
+        assert await background.heads(work, schema) == heads
         assert await background.tables(work, schema) == {"projects", "alembic_version"}
         async with work.database.tenant(requested.tenant_id) as session:
             assert await session.scalars(select(Project)) == []

@@ -48,6 +48,8 @@ def environment(settings: Settings, temporal: TemporalSettings, port: int) -> Ma
         "MAIL__SMTP_URL": settings.mail.smtp_url.get_secret_value(),
         "MAIL__SENDER": settings.mail.sender,
         "WORKER__HEALTH_PORT": str(port),
+        "LOGGING__FORMAT": "json",
+        "LOGGING__LEVEL": "info",
     }
 
 
