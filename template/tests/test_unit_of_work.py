@@ -1,17 +1,18 @@
 """One transaction on one connection: it commits or leaves nothing, and a forgotten tenant is an error."""
 
 import asyncio
+from contextlib import suppress
 from uuid import UUID
 
 import asyncpg
 import pytest
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlmodel import col
 
 from app.core.db.database import Database
 from app.core.db.sessions import LobbySession, TenantSession
-from app.core.errors import AppError, TenantNotFound
+from app.core.errors import AppError, TenantNotFound, Unavailable
 from app.core.identifiers import uuid7
 from app.models.public.tenants import Tenant
 from app.models.tenant.projects import Project
@@ -141,6 +142,21 @@ async def test_an_error_may_keep_its_changes(database: Database) -> None:
     with pytest.raises(Kept):
         await request()
     assert row.name in await names(database, acme)
+
+
+async def test_a_swallowed_failure_does_not_pass_for_a_commit(database: Database) -> None:
+    acme = await tenant_id(database, "acme")
+    row = project()
+
+    async def request() -> None:
+        async with database.tenant(acme) as session:
+            await session.add(row)
+            with suppress(DBAPIError):
+                await session.execute(text("SELECT 1 / 0"))
+
+    with pytest.raises(Unavailable):
+        await request()
+    assert row.name not in await names(database, acme)
 
 
 async def test_a_cancelled_request_leaves_nothing(database: Database) -> None:
