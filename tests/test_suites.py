@@ -1,60 +1,75 @@
-"""The suite that each render brings, run on it, one render at a time."""
+"""The suite that each render brings, run on it; one after the other would leave half of a machine idle."""
 
 import os
-import re
-import shutil
-import subprocess
-import sys
-import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
 
 import pytest
 
 from conftest import Renderer
 from matrix import Answers, combinations, command, name
+from suites import Outcome, run_suite, serving
 
 pytestmark = pytest.mark.serial
 
 COMBINATIONS = combinations()
-PATIENCE_SECONDS = 600
+# One more than cores: a suite also waits, for the clocks of others.
+AT_ONCE = min(len(COMBINATIONS), (os.cpu_count() or 1) + 1)
+
+
+@dataclass(frozen=True)
+class Suites:
+    """The suites that run, in the order of COMBINATIONS."""
+
+    outcomes: list[Future[Outcome]]
+    started: float
+
+    def estimate(self) -> str:
+        """How long the rest takes, by those that are done."""
+        done = sum(outcome.done() for outcome in self.outcomes)
+        minutes = (time.monotonic() - self.started) / done * (len(self.outcomes) - done) / 60
+        return f"about {minutes:.0f} min left" if done < len(self.outcomes) else "done"
+
+
+@pytest.fixture(scope="module")
+def suites(render: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suites]:
+    """Start every suite on servers that all share."""
+    folders: SimpleQueue[Path] = SimpleQueue()
+    for n in range(AT_ONCE):
+        folders.put(tmp_path_factory.mktemp("suite") / f"service-{n}")
+    rendering = Lock()
+
+    def run(answers: Answers) -> Outcome:
+        with rendering:
+            service = render(**answers)
+        folder = folders.get()
+        try:
+            return run_suite(service, folder, environment)
+        finally:
+            folders.put(folder)
+
+    with serving(render()) as environment, ThreadPoolExecutor(AT_ONCE) as pool:
+        outcomes = [pool.submit(run, answers) for answers in COMBINATIONS]
+        yield Suites(outcomes, time.monotonic())
+        pool.shutdown(cancel_futures=True)
 
 
 @pytest.mark.parametrize("answers", COMBINATIONS, ids=name)
-def test_suite(
-    render: Renderer, answers: Answers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    service = shutil.copytree(render(**answers), tmp_path / "service")
-    place = f"[{COMBINATIONS.index(answers) + 1}/{len(COMBINATIONS)}] {name(answers)}"
-    suite = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-n",
-            "2",
-            "-q",
-            "-p",
-            "no:copie",
-            "-p",
-            "no:cacheprovider",
-        ],
-        cwd=service,
-        env=os.environ | {"PYTHONPATH": "src"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+def test_suite(suites: Suites, answers: Answers, capsys: pytest.CaptureFixture[str]) -> None:
+    number = COMBINATIONS.index(answers)
+    outcome = suites.outcomes[number].result()
+    line = (
+        f"[{number + 1}/{len(COMBINATIONS)}] {name(answers)}: {outcome.collected} collected,"
+        f" {outcome.passed} passed in {outcome.seconds:.0f} s, {suites.estimate()}"
     )
-    deadline = threading.Timer(PATIENCE_SECONDS, suite.kill)
-    deadline.start()
-    output = []
-    with suite, capsys.disabled():
-        for line in suite.stdout or []:
-            output.append(line.rstrip())
-            if re.search(r"\[ *\d+%\]$|\d+ passed|\d+ failed", output[-1]):
-                print(f"\n{place}: {output[-1]}", end="", flush=True)
-    deadline.cancel()
-    failed = f"{place}\n{'\n'.join(output[-300:])}\nRepeat it with\n    {command(answers)}"
-    # Nothing failed, skipped, deselected or expected to fail.
-    if suite.returncode or not re.search(r"^\d+ passed in ", "".join(output[-1:])):
-        pytest.fail(failed, pytrace=False)
+    with capsys.disabled():
+        print(f"\n{line}", end="", flush=True)
+    if not outcome.is_green:
+        lines = outcome.output.splitlines()[-300:]
+        repeat = f"Repeat it with\n    {command(answers)}"
+        pytest.fail("\n".join([line, *lines, repeat]), pytrace=False)

@@ -7,7 +7,7 @@ forgotten tenant.
 import hashlib
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import asyncpg
@@ -49,9 +49,29 @@ async def clone(admin_url: str, name: str) -> None:
 
 
 async def drop(admin_url: str, name: str) -> None:
-    """Drop the database `name`, whoever is still connected."""
+    """Drop the database `name`, whoever is still connected, and the roles that it alone uses."""
     async with _administration(admin_url) as connection:
+        roles = await _tenant_roles(admin_url, name)
         await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        for role in roles:
+            # Clones of one template share its standing tenants.
+            with suppress(asyncpg.DependentObjectsStillExistError):
+                await connection.execute(f'DROP ROLE IF EXISTS "{role}"')
+
+
+async def _tenant_roles(admin_url: str, name: str) -> list[str]:
+    url = make_url(admin_url).set(database=name).render_as_string(hide_password=False)
+    connection = await asyncpg.connect(url)
+    try:
+        if not await connection.fetchval("SELECT to_regclass('public.tenants') IS NOT NULL"):
+            return []
+        rows = await connection.fetch(
+            "SELECT role_name FROM public.tenants"
+            " UNION ALL SELECT format('lobby_%s_tenants', id) FROM public.installation"
+        )
+        return [row[0] for row in rows]
+    finally:
+        await connection.close()
 
 
 @asynccontextmanager

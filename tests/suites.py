@@ -1,0 +1,179 @@
+"""Run the suites of renders: several at a time, in processes that have imported what all renders use.
+
+A render's suite in an interpreter of its own spends seconds on importing the same packages and on compiling
+the same files. Here each suite is a fork of one process that has the packages, in a folder in which only
+the files that differ from the render before are new.
+"""
+
+import filecmp
+import json
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_ROOT = Path(__file__).parents[1]
+_TIMEOUT_SECONDS = 600
+
+# What is slow to import and common to many renders; a name that cannot be imported is passed over.
+_PRELOADED = [
+    "alembic.command",
+    "asyncpg",
+    "fastapi",
+    "httpx",
+    "hypothesis",
+    "prometheus_client",
+    "pytest",
+    "redis.asyncio",
+    "sqlalchemy.ext.asyncio",
+    "sqlmodel",
+    "structlog",
+    "temporalio.testing",
+    "temporalio.worker",
+    "typer",
+    "uvicorn",
+    "uvloop",
+]
+
+# Not Temporal: what suites leave open there keeps it busy for good.
+_SHARED = ["TEST_DATABASE_URL", "TEST_REDIS_URL"]
+
+_SERVE = """
+import json, sys
+from tests import servers
+with servers.starting() as wait:
+    wait()
+    print(json.dumps({name: servers.address(name) for name in sys.argv[1:]}), flush=True)
+    sys.stdin.read()
+"""
+
+
+@dataclass
+class Outcome:
+    """How a suite ended."""
+
+    collected: int = 0
+    passed: int = 0
+    other: int = 0
+    """Failed, skipped, deselected, or expected to fail."""
+    seconds: float = 0.0
+    output: str = ""
+    exit_code: int | None = field(default=None)
+
+    @property
+    def is_green(self) -> bool:
+        """Whether everything that was collected has passed."""
+        return self.exit_code == 0 and self.collected == self.passed > 0 and not self.other
+
+
+class _Counter:
+    """A plugin of the render's pytest that counts."""
+
+    def __init__(self) -> None:
+        self.collected = self.passed = self.other = 0
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.collected = len(session.items)
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        self.other += len(items)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.outcome != "passed" or hasattr(report, "wasxfail"):
+            self.other += 1
+        elif report.when == "call":
+            self.passed += 1
+
+
+@contextmanager
+def serving(service: Path) -> Iterator[dict[str, str]]:
+    """Start a render's embedded servers, and yield the variables that name them to any render's suite."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _SERVE, *_SHARED],
+        cwd=service,
+        env=os.environ | {"PYTHONPATH": f"src{os.pathsep}."},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout
+        yield json.loads(process.stdout.readline())
+        # It ends with its input.
+
+
+def run_suite(service: Path, folder: Path, environment: dict[str, str]) -> Outcome:
+    """Run the suite of the render `service` in `folder`, which keeps what is compiled for the next one."""
+    mirror(service, folder)
+    log = folder.with_suffix(".log")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    receiver, sender = context.Pipe(duplex=False)
+    started = time.monotonic()
+    process = context.Process(target=_suite, args=(folder, log, environment, sender))
+    process.start()
+    sender.close()
+    process.join(_TIMEOUT_SECONDS)
+    if process.is_alive():
+        process.kill()
+        process.join()
+    counts: dict[str, Any] = {}
+    with suppress(EOFError):  # it ended without a word
+        counts = receiver.recv() if receiver.poll() else {}
+    return Outcome(
+        **counts,
+        seconds=time.monotonic() - started,
+        output=log.read_text(errors="replace"),
+        exit_code=process.exitcode,
+    )
+
+
+def mirror(source: Path, target: Path) -> None:
+    """Make `target` hold the files of `source`, and leave alone those that it has already.
+
+    Their times stay as they are, so that Python's compiled files beside them stay valid.
+    """
+    wanted = {path.relative_to(source) for path in source.rglob("*") if path.is_file()}
+    for path in sorted(target.rglob("*"), reverse=True):
+        relative = path.relative_to(target)
+        if path.is_file() and relative not in wanted and "__pycache__" not in relative.parts:
+            path.unlink()
+    for relative in wanted:
+        copy = target / relative
+        if not copy.is_file() or not filecmp.cmp(source / relative, copy, shallow=False):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / relative, copy)
+    for path in sorted(target.rglob("*/"), reverse=True):
+        if path.name == "__pycache__" and not any(path.parent.glob("*.py")):
+            shutil.rmtree(path)
+        elif path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+
+
+def _suite(folder: Path, log: Path, environment: dict[str, str], results: Connection) -> None:
+    with log.open("wb") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.chdir(folder)
+    own = {str(_ROOT / folder) for folder in ("", "scripts", "tests")}
+    sys.path[:] = [entry for entry in sys.path if entry not in own]
+    os.environ.update(environment)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+    counter = _Counter()
+    preloaded = "ignore:Module already imported so cannot be rewritten"
+    arguments = ["-q", "-p", "no:copie", "-p", "no:cacheprovider", "-W", preloaded]
+    code = pytest.main(arguments, plugins=[counter])
+    results.send(vars(counter))
+    results.close()
+    sys.exit(int(code))

@@ -1,0 +1,56 @@
+"""What counts as a green suite, and what stays from one render to the next."""
+
+from pathlib import Path
+
+import pytest
+
+from suites import mirror, run_suite
+
+PASSES = "def test_it():\n    assert True\n"
+WRONG = {
+    "has_no_test": "",
+    "fails": "def test_it():\n    assert False\n",
+    "skips": "import pytest\n\n@pytest.mark.skip\ndef test_it():\n    pass\n",
+    "expects_failure": "import pytest\n\n@pytest.mark.xfail\ndef test_it():\n    assert False\n",
+    "cannot_be_imported": "import nothing_of_that_name\n",
+    "dies": "import os\n\ndef test_it():\n    os._exit(0)\n",
+}
+
+
+def service(folder: Path, **tests: str) -> Path:
+    """A render with these test files, and nothing else."""
+    (folder / "tests").mkdir(parents=True)
+    for name, text in tests.items():
+        (folder / "tests" / f"test_{name}.py").write_text(text)
+    return folder
+
+
+def test_a_suite_whose_tests_all_pass_is_green(tmp_path: Path) -> None:
+    outcome = run_suite(service(tmp_path / "render", it=PASSES), tmp_path / "copy", {})
+    assert outcome.is_green, outcome
+    assert (outcome.collected, outcome.passed) == (1, 1)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_any_other_is_not(tmp_path: Path, name: str) -> None:
+    passing = {"it": PASSES} if WRONG[name] else {}
+    render = service(tmp_path / "render", **passing, **{name: WRONG[name]})
+    assert not run_suite(render, tmp_path / "copy", {}).is_green
+
+
+def test_only_what_differs_is_written_anew(tmp_path: Path) -> None:
+    first = service(tmp_path / "first", kept=PASSES, changed=PASSES, removed=PASSES)
+    second = service(tmp_path / "second", kept=PASSES, changed=PASSES + "\n", added=PASSES)
+    mirror(first, tmp_path / "copy")
+    tests = tmp_path / "copy" / "tests"
+    (tests / "__pycache__").mkdir()
+    (tests / "__pycache__" / "compiled").write_text("")
+    before = {path.name: path.stat().st_mtime_ns for path in tests.glob("*.py")}
+
+    mirror(second, tmp_path / "copy")
+
+    after = {path.name: path.stat().st_mtime_ns for path in tests.glob("*.py")}
+    assert after.keys() == {"test_kept.py", "test_changed.py", "test_added.py"}
+    assert after["test_kept.py"] == before["test_kept.py"]
+    assert (tests / "test_changed.py").read_text() == PASSES + "\n"
+    assert (tests / "__pycache__" / "compiled").exists()
