@@ -3,12 +3,11 @@
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 
 import httpx
 import pytest
-import uvloop
 from fastapi import FastAPI
 
 from app.core.db.database import Database
@@ -42,11 +41,6 @@ def pytest_unconfigure() -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """Return how many processes `-n auto` means: one more than cores, as some tests wait for others' clocks."""
     return (os.cpu_count() or 1) + 1
-
-
-def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Return the event loop of production."""
-    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session")
