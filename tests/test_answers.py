@@ -75,7 +75,7 @@ REFUSED = [
     ("description", "a" * 200, "use at most 76"),
     ("tenant_strategy", "cookie", "'cookie' is not in ['header'"),
     ("background_engine", "cron", "'cron' is not in ['temporal'"),
-    ("rate_limit_backend", "disk", "'disk' is not in ['redis'"),
+    ("rate_limit_backend", "disk", "'disk' is not in ['redis', 'memory', 'none'"),
     ("auth_mode", "", "'' is not in ['password'"),
 ]
 
@@ -137,4 +137,6 @@ def test_manifest_has_a_line_for_every_answer() -> None:
 def test_manifest_names_files_that_exist() -> None:
     manifest = (ROOT / "extensions/files.jinja").read_text()
     for path in re.findall(r'"(/[^"]+)"', manifest):
-        assert (ROOT / "template" / path.strip("/")).exists(), path
+        assert any(
+            (ROOT / "template" / f"{path.strip('/')}{suffix}").exists() for suffix in ("", ".jinja")
+        ), path

@@ -15,6 +15,7 @@ from app.core.settings import DatabaseSettings, Settings
 from app.main import create_app
 from tests import databases, servers
 from tests.factories import Factory
+from tests.sections import NOBODY
 
 _running = ExitStack()
 _STARTED = pytest.StashKey[Callable[[], None]]()
@@ -60,13 +61,11 @@ def database_settings(admin_url: str) -> Iterator[DatabaseSettings]:
 
 @pytest.fixture(scope="session")
 def settings(database_settings: DatabaseSettings) -> Settings:
-    """A service in `test`; rate limits are off, their own tests turn them on."""
+    """A service in `test`."""
     return Settings.model_validate(
         {
-            "environment": "test",
-            "public_url": "http://testserver",
+            **NOBODY,
             "database": database_settings,
-            "redis": {"url": servers.address(servers.REDIS)},
             "temporal": {"address": servers.address(servers.TEMPORAL)},
             "auth": {
                 "keys": {"test": secrets.token_urlsafe(48)},
@@ -74,8 +73,6 @@ def settings(database_settings: DatabaseSettings) -> Settings:
                 # The least that is allowed: hashing would be most of the suite's work.
                 "hashing_memory_kib": 7 * 1024,
             },
-            "mail": {"smtp_url": "smtp://127.0.0.1:1", "sender": "service@lobby.test"},
-            "rate_limits": {"enabled": False},
             "logging": {"level": "warning"},
         }
     )

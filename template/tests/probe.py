@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import httpx
@@ -15,12 +16,12 @@ from app.api import problems
 from app.api.context.request_context import RequestContext
 from app.api.middlewares.request_tracking import RunningRequests
 from app.api.middlewares.stack import stack
-from app.core.errors import NotFound, ProjectNameTaken, RateLimited, Unavailable
+from app.core.errors import NotFound, ProjectNameTaken, TenantNotReady, Unavailable
 from app.core.logging import configure_logging
 from app.core.metrics import Metrics
-from app.core.rate_limit.backend import create_rate_limiter
-from app.core.rate_limit.limiter import RateLimiter
 from app.core.settings import LoggingSettings, Settings
+from tests.lifespan import started
+from tests.sections import NOBODY
 
 KEY = "k" * 48
 
@@ -28,13 +29,9 @@ KEY = "k" * 48
 def probe_settings(**sections: Any) -> Settings:
     """Return valid settings, with whole sections replaced."""
     values: dict[str, Any] = {
-        "environment": "test",
-        "public_url": "http://testserver",
+        **NOBODY,
         "database": {"url": "postgresql://app:app@127.0.0.1:1/app"},
-        "redis": {"url": "redis://127.0.0.1:1/0"},
         "auth": {"keys": {"one": KEY}, "active_kid": "one", "hashing_memory_kib": 8192},
-        "mail": {"smtp_url": "smtp://127.0.0.1:1", "sender": "service@lobby.test"},
-        "rate_limits": {"enabled": False},
     }
     return Settings.model_validate(values | sections)
 
@@ -123,7 +120,7 @@ async def whoami(request: Request) -> dict[str, str | None]:
 
 @other.get("/busy")
 async def busy() -> None:
-    raise RateLimited(retry_after_seconds=7)
+    raise TenantNotReady
 
 
 @other.get("/down")
@@ -169,22 +166,23 @@ async def docs_like() -> str:
 class Probe:
     """The application and what it was built from."""
 
-    def __init__(self, settings: Settings, limiter: RateLimiter | None = None) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.log = io.StringIO()
         configure_logging(LoggingSettings(level="debug"), self.log)
         self.settings = settings
-        self.limiter = limiter or create_rate_limiter(settings)
         self.metrics = Metrics()
         self.running = RunningRequests()
-        self.app = FastAPI(
-            middleware=stack(
-                settings, limiter=self.limiter, metrics=self.metrics, running=self.running
-            )
-        )
+        self.app = FastAPI(middleware=stack(settings, metrics=self.metrics, running=self.running))
         problems.install(self.app)
         self.app.include_router(router, prefix="/api/v1")
         self.app.include_router(other)
         self.app.state.gate = Gate()
+
+    @asynccontextmanager
+    async def started(self) -> AsyncIterator[None]:
+        """Run the application's lifespan around the `with`."""
+        async with started(self.app):
+            yield
 
     def logged(self) -> list[dict[str, Any]]:
         """Return what the service has logged; the client logs as well."""

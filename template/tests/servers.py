@@ -11,9 +11,8 @@ from pathlib import Path
 from app.dev.servers.base import Server, running
 from app.dev.servers.postgres import SUPERUSER, Postgres
 from app.dev.servers.temporal import Temporal
-from app.dev.servers.valkey import Valkey
 
-POSTGRES, REDIS, TEMPORAL = "TEST_DATABASE_URL", "TEST_REDIS_URL", "TEST_TEMPORAL_ADDRESS"
+POSTGRES, TEMPORAL = "TEST_DATABASE_URL", "TEST_TEMPORAL_ADDRESS"
 _EMBEDDED = "TEST_EMBEDDED_SERVERS"
 """Names the file with the addresses of the embedded ones, for the processes of pytest-xdist."""
 
@@ -37,11 +36,9 @@ def starting() -> Iterator[Callable[[], None]]:
         # The server may run as another user.
         folder.chmod(0o755)
         postgres = Postgres(folder / "postgres", durable=False)
-        valkey = Valkey(folder / "valkey")
         temporal = Temporal(folder / "temporal", durable=False)
         addresses: dict[str, tuple[Server, Callable[[], str]]] = {
             POSTGRES: (postgres, lambda: postgres.url(SUPERUSER, "postgres")),
-            REDIS: (valkey, lambda: valkey.url),
             TEMPORAL: (temporal, lambda: temporal.address),
         }
         missing = {name: server for name, server in addresses.items() if name not in os.environ}

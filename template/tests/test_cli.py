@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import json
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -18,6 +17,7 @@ from app.cli.main import main
 from app.core.logging import configure_logging
 from app.core.settings import Settings
 from tests import background
+from tests.environments import environment_of
 
 COMMANDS = ("dev", "api", "worker", "migrate", "migration", "tenants", "superuser", "seed")
 PASSWORD = "correct-horse-9-battery"
@@ -60,23 +60,6 @@ class Shell:
         # A command configures the log for its own output.
         configure_logging(self.settings.logging)
         return Outcome(code, out.getvalue(), err.getvalue())
-
-
-def environment_of(settings: Settings) -> dict[str, str]:
-    owner_url = settings.database.owner_url
-    assert owner_url is not None
-    keys = {kid: key.get_secret_value() for kid, key in settings.auth.keys.items()}
-    return {
-        "ENVIRONMENT": "test",
-        "PUBLIC_URL": settings.public_url,
-        "DATABASE__URL": settings.database.url.get_secret_value(),
-        "DATABASE__OWNER_URL": owner_url.get_secret_value(),
-        "REDIS__URL": settings.redis.url.get_secret_value(),
-        "AUTH__KEYS": json.dumps(keys),
-        "AUTH__ACTIVE_KID": settings.auth.active_kid,
-        "MAIL__SMTP_URL": settings.mail.smtp_url.get_secret_value(),
-        "MAIL__SENDER": settings.mail.sender,
-    }
 
 
 @pytest.fixture(scope="module")

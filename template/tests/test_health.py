@@ -24,7 +24,7 @@ async def test_a_living_process_answers(client: httpx.AsyncClient) -> None:
 async def test_a_migrated_database_makes_it_ready(client: httpx.AsyncClient) -> None:
     answer = await client.get("/health/ready")
     assert answer.status_code == 200
-    assert answer.json() == {"status": "ok", "database": "ok", "rate_limits": "ok"}
+    assert answer.json().items() >= {"status": "ok", "database": "ok"}.items()
 
 
 async def test_without_a_database_it_lives_and_is_not_ready(settings: Settings) -> None:

@@ -16,8 +16,6 @@ from app.core.db.database import Database
 from app.core.identifiers import utcnow
 from app.core.roles import Role
 from app.core.security.opaque_tokens import new_token
-from app.core.settings import RateLimitSettings, Settings
-from app.main import create_app
 from app.models.public.audit_logs import AuditLog
 from app.models.public.tenant_invites import TenantInvite
 from app.models.public.tenants import Tenant, TenantStatus
@@ -154,19 +152,6 @@ async def test_a_password_is_hashed_for_a_good_token_alone_and_without_a_connect
         assert (await client.post(ACCEPT, json=newcomer(new_token()))).status_code == 400
         assert (await client.post(ACCEPT, json=newcomer(token))).status_code == 200
     assert work.connections_while_hashing == [0]
-
-
-async def test_attempts_at_tokens_are_counted(settings: Settings) -> None:
-    limits = RateLimitSettings(token_address="2 per 1 hour")
-    app = create_app(settings.model_copy(update={"rate_limits": limits}))
-    transport = httpx.ASGITransport(app=app)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://testserver") as client,
-    ):
-        answers = [await client.post(LOOKUP, json={"token": "x"}) for _ in range(3)]
-        assert [answer.status_code for answer in answers] == [400, 400, 429]
-        assert (await client.post(ACCEPT, json=newcomer("x"))).status_code == 429
 
 
 async def test_a_signed_in_user_joins_from_the_lobby_or_another_tenant(

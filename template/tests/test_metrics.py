@@ -6,11 +6,6 @@ from sqlalchemy.pool import QueuePool
 from app.core.metrics import Metrics
 
 
-class FakeLimiter:
-    degraded = True
-    refusals = 3
-
-
 def samples(metrics: Metrics) -> dict[str, float]:
     return {
         f"{sample.name}{sorted(sample.labels.values())}": sample.value
@@ -65,11 +60,3 @@ def test_a_pool_is_read_at_each_scrape() -> None:
 class FakeConnection:
     def rollback(self) -> None: ...
     def close(self) -> None: ...
-
-
-def test_the_rate_limiter() -> None:
-    metrics = Metrics()
-    metrics.watch_rate_limiter(FakeLimiter())
-    found = samples(metrics)
-    assert found["rate_limiter_degraded[]"] == 1
-    assert found["rate_limiter_refusals_total[]"] == 3

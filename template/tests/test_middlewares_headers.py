@@ -18,12 +18,10 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
             environment="production",
             public_url="https://api.example.com",
             http={"cors_origins": [ORIGIN], "max_body_bytes": 1000, "max_header_bytes": 4000},
-            rate_limits={"client": "4 per 1 hour"},
         )
     )
     async with probe.client() as client:
         yield client
-    await probe.limiter.close()
 
 
 def assert_complete(response: httpx.Response) -> None:
@@ -51,7 +49,7 @@ def assert_complete(response: httpx.Response) -> None:
         ("POST", "/raw", {"content": b"x" * 1001}, 413),
         ("GET", "/whoami", {"headers": {"x-long": "x" * 4000}}, 431),
         ("GET", "/crash", {}, 500),
-        ("GET", "/busy", {}, 429),
+        ("GET", "/busy", {}, 503),
     ],
 )
 async def test_every_answer_has_every_header(
@@ -64,24 +62,16 @@ async def test_every_answer_has_every_header(
     assert_complete(response)
 
 
-async def test_the_limiters_own_answer_has_every_header(client: httpx.AsyncClient) -> None:
-    for _ in range(5):
-        response = await client.get("/whoami", headers={"origin": ORIGIN})
-
-    assert response.status_code == 429
-    assert_complete(response)
-
-
 async def test_a_preflight_has_every_header(client: httpx.AsyncClient) -> None:
     asked = {
         "origin": ORIGIN,
         "access-control-request-method": "PATCH",
-        "access-control-request-headers": "authorization,x-tenant-id",
+        "access-control-request-headers": "authorization,x-request-id",
     }
     response = await client.options("/api/v1/items", headers=asked)
 
     assert response.status_code == 200
-    assert response.headers["access-control-allow-headers"] == "authorization,x-tenant-id"
+    assert response.headers["access-control-allow-headers"] == "authorization,x-request-id"
     assert_complete(response)
 
 

@@ -50,7 +50,7 @@ async def test_an_error_of_the_application(client: httpx.AsyncClient) -> None:
         ("GET", "/teapot", 418, "im-a-teapot"),
         ("PUT", "/api/v1/items", 405, "method-not-allowed"),
         ("GET", "/down", 503, "unavailable"),
-        ("GET", "/busy", 429, "rate-limited"),
+        ("GET", "/busy", 503, "tenant-not-ready"),
     ],
 )
 async def test_codes(
@@ -68,7 +68,7 @@ async def test_all_methods_of_a_path_are_allowed(client: httpx.AsyncClient) -> N
 
 
 async def test_retry_after(client: httpx.AsyncClient) -> None:
-    assert (await client.get("/busy")).headers["retry-after"] == "7"
+    assert (await client.get("/busy")).headers["retry-after"] == "2"
     assert (await client.get("/down")).headers["retry-after"] == "1"
 
 

@@ -5,18 +5,23 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 import structlog
 from limits import parse
 from structlog.testing import capture_logs
 
-from app.core.rate_limit import limiter as limiter_module
-from app.core.rate_limit.limiter import RateLimiter
-from app.core.rate_limit.redis import RedisStorage
+from app.core.rate_limit import backend_redis
+from app.core.rate_limit.backend_redis import SharedRateLimiter
 from app.core.rate_limit.rules import rules_from
-from app.core.rate_limit.storage import Hit, StorageUnavailable
-from app.core.settings import RateLimitSettings, RedisSettings
-from tests.limiting import allowed, limiter_for
+from app.core.rate_limit.settings import RateLimitSettings
+from app.core.rate_limit.settings_redis import RedisSettings
+from app.core.rate_limit.storage import Hit
+from app.core.rate_limit.storage_redis import RedisStorage, StorageUnavailable
+from app.core.settings import Settings
+from app.main import create_app
+from tests.lifespan import started
+from tests.limiting_redis import allowed, limiter_for
 from tests.probe import Probe, probe_settings
 from tests.valkey import ValkeyProcess, running_valkey
 
@@ -30,13 +35,13 @@ def valkey() -> Iterator[ValkeyProcess]:
         yield server
 
 
-async def timed(limiter: RateLimiter, *keys: str) -> float:
+async def timed(limiter: SharedRateLimiter, *keys: str) -> float:
     started = time.perf_counter()
     await limiter.hit("client", *keys)
     return time.perf_counter() - started
 
 
-async def is_degraded(limiter: RateLimiter) -> bool:
+async def is_degraded(limiter: SharedRateLimiter) -> bool:
     return limiter.degraded
 
 
@@ -51,7 +56,7 @@ def log() -> Iterator[list[Any]]:
 async def test_without_the_backend_each_process_counts(
     valkey: ValkeyProcess, fault: str, log: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limiter_module, "_RETRY_SECONDS", 60.0)
+    monkeypatch.setattr(backend_redis, "_RETRY_SECONDS", 60.0)
     limiter = limiter_for(valkey, timeout_seconds=TIMEOUT_SECONDS, client="5 per 1 hour")
     await limiter.hit("client", "a")
     getattr(valkey, fault)()
@@ -67,7 +72,7 @@ async def test_without_the_backend_each_process_counts(
     assert max([await timed(limiter, str(number)) for number in range(20)]) < TIMEOUT_SECONDS / 2
     assert await allowed(limiter, 10, "c") == 5
     assert [entry["event"] for entry in log] == [
-        "rate limit backend lost, counting in this process"
+        "Redis lost, rate limits are counted in this process"
     ]
 
     valkey.resume() if fault == "suspend" else valkey.start()
@@ -75,7 +80,7 @@ async def test_without_the_backend_each_process_counts(
     limiter._retry_at = 0.0
     assert await allowed(limiter, 10, "d") == 5
     assert not await is_degraded(limiter)
-    assert [entry["event"] for entry in log][1:] == ["rate limit backend is back"]
+    assert [entry["event"] for entry in log][1:] == ["Redis is back"]
     await limiter.close()
 
 
@@ -105,7 +110,7 @@ async def test_answers_do_not_get_mixed_up_after_a_hang(valkey: ValkeyProcess) -
     storage = RedisStorage(
         RedisSettings.model_validate({"url": valkey.url, "timeout": TIMEOUT_SECONDS})
     )
-    limiter = RateLimiter(storage, rules_from(RateLimitSettings(client="1000 per 1 hour")))
+    limiter = SharedRateLimiter(storage, rules_from(RateLimitSettings(client="1000 per 1 hour")))
     await limiter.hit("client", "a")
     valkey.suspend()
     await limiter.hit("client", "many", "times")
@@ -161,8 +166,23 @@ async def test_a_wrong_password_is_no_500(valkey: ValkeyProcess) -> None:
     url = valkey.url.replace("redis://", "redis://:wrong@")
     settings = probe_settings(redis={"url": url}, rate_limits={"client": "2 per 1 hour"})
     probe = Probe(settings)
-    async with probe.client() as client:
+    async with probe.started(), probe.client() as client:
         statuses = [(await client.get("/api/v1/items")).status_code for _ in range(3)]
     assert statuses == [200, 200, 429]
-    assert probe.limiter.degraded
-    await probe.limiter.close()
+    assert "rate_limiter_degraded 1.0" in probe.metrics.render().decode()
+
+
+async def test_readiness_tells_and_stays_ready(settings: Settings) -> None:
+    limited = settings.model_copy(update={"rate_limits": RateLimitSettings()})
+    app = create_app(limited)
+    transport = httpx.ASGITransport(app=app)
+    async with (
+        started(app),
+        httpx.AsyncClient(transport=transport, base_url="http://testserver") as client,
+    ):
+        before = await client.get("/health/ready")
+        await client.get("/")
+        after = await client.get("/health/ready")
+    assert before.json() == {"status": "ok", "database": "ok", "rate_limits": "ok"}
+    assert after.status_code == 200
+    assert after.json() == {"status": "degraded", "database": "ok", "rate_limits": "degraded"}

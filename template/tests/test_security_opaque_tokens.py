@@ -56,8 +56,3 @@ def test_a_digest_is_not_the_token() -> None:
     assert len(digest(token)) == 32
     assert token.encode() not in digest(token)
     assert re.fullmatch(r"[0-9a-f]{64}", digest(token).hex())
-
-
-def test_keys_of_two_purposes_differ() -> None:
-    assert tokens().key("rate-limit") != tokens().key("other")
-    assert len(tokens().key("rate-limit")) == 32

@@ -1,7 +1,6 @@
 """`app worker` as a process: its health endpoint, its end by SIGTERM, and what is left after kill -9."""
 
 import asyncio
-import json
 import os
 import signal
 import sys
@@ -16,11 +15,12 @@ from sqlalchemy import text
 from temporalio.client import Client
 
 from app.core.db.owner import connection_of
-from app.core.settings import Settings, TemporalSettings
+from app.core.settings import LoggingSettings, Settings, TemporalSettings, WorkerSettings
 from app.dev.network import reserve_port
 from app.models.public.tenants import TenantStatus
 from app.services.background_work import BackgroundWork
 from tests import background
+from tests.environments import environment_of
 from tests.temporal.running import worker
 
 pytestmark = pytest.mark.usefixtures("nothing_waits")
@@ -30,27 +30,14 @@ SOURCES = Path(__file__).parents[2] / "src"
 
 def environment(settings: Settings, temporal: TemporalSettings, port: int) -> Mapping[str, str]:
     """Return what the process reads its settings from."""
-    auth, owner_url = settings.auth, settings.database.owner_url
-    assert owner_url is not None
-    keys = {kid: key.get_secret_value() for kid, key in auth.keys.items()}
-    return {
-        **os.environ,
-        "PYTHONPATH": str(SOURCES),
-        "ENVIRONMENT": "test",
-        "PUBLIC_URL": settings.public_url,
-        "DATABASE__URL": settings.database.url.get_secret_value(),
-        "DATABASE__OWNER_URL": owner_url.get_secret_value(),
-        "REDIS__URL": settings.redis.url.get_secret_value(),
-        "TEMPORAL__ADDRESS": temporal.address,
-        "TEMPORAL__TASK_QUEUE": temporal.task_queue,
-        "AUTH__KEYS": json.dumps(keys),
-        "AUTH__ACTIVE_KID": auth.active_kid,
-        "MAIL__SMTP_URL": settings.mail.smtp_url.get_secret_value(),
-        "MAIL__SENDER": settings.mail.sender,
-        "WORKER__HEALTH_PORT": str(port),
-        "LOGGING__FORMAT": "json",
-        "LOGGING__LEVEL": "info",
-    }
+    own = settings.model_copy(
+        update={
+            "temporal": temporal,
+            "worker": WorkerSettings(health_port=port),
+            "logging": LoggingSettings(),
+        }
+    )
+    return {**os.environ, "PYTHONPATH": str(SOURCES), **environment_of(own)}
 
 
 class Undone(Exception):

@@ -27,7 +27,6 @@ from app.core.errors import (
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
-    RateLimited,
     Unauthenticated,
     Unavailable,
 )
@@ -108,12 +107,9 @@ def problem_response(
     }
     if errors:
         document["errors"] = errors
-    headers = dict(error.headers)
-    if isinstance(error, RateLimited):
-        headers["Retry-After"] = str(error.retry_after_seconds)
     # Escaped as ASCII: a detail may quote a lone surrogate, which UTF-8 cannot hold.
     body = json.dumps(error.extra | document).encode()
-    return Response(body, error.status, headers, MEDIA_TYPE)
+    return Response(body, error.status, error.headers, MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
@@ -203,7 +199,7 @@ def _document_operation(operation: dict[str, Any]) -> None:
         own = responses["422"]["description"] if MEDIA_TYPE in responses["422"]["content"] else ""
         description = f"{described['description']}\n\n{own}".strip()
         responses["422"] = {**described, "description": description}
-    # What any route may answer: 400, 401, 413, 429, 431, 500, 503 and so on.
+    # What any route may answer: 400, 401, 413, 500 and so on.
     responses["default"] = {
         "description": "Any other problem.",
         "content": {MEDIA_TYPE: {"schema": _REF}},

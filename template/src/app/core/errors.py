@@ -1,5 +1,6 @@
 """Errors that are part of the API's contract. No web framework is imported here."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -13,7 +14,7 @@ class AppError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
     title: ClassVar[str] = "Internal error"
-    headers: ClassVar[dict[str, str]] = {}
+    headers: Mapping[str, str] = {}
     keeps_changes: ClassVar[bool] = False
     """The transaction commits although the request fails: what was detected must be remembered."""
 
@@ -51,17 +52,9 @@ class HeadersTooLarge(AppError):
     status, code, title = 431, "headers-too-large", "The headers are larger than the limit"
 
 
-class RateLimited(AppError):
-    status, code, title = 429, "rate-limited", "Too many requests"
-
-    def __init__(self, *, retry_after_seconds: int) -> None:
-        super().__init__(f"Try again in {retry_after_seconds} s.")
-        self.retry_after_seconds = retry_after_seconds
-
-
 class Unavailable(AppError):
     status, code, title = 503, "unavailable", "The service cannot answer right now"
-    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+    headers = {"Retry-After": "1"}
 
 
 # Who is calling
@@ -69,17 +62,17 @@ class Unavailable(AppError):
 
 class Unauthenticated(AppError):
     status, code, title = 401, "unauthenticated", "A valid access token is required"
-    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
+    headers = {"WWW-Authenticate": "Bearer"}
 
 
 class InvalidCredentials(AppError):
     status, code, title = 401, "invalid-credentials", "The credentials are not valid"
-    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
+    headers = {"WWW-Authenticate": "Bearer"}
 
 
 class RefreshTokenInvalid(AppError):
     status, code, title = 401, "refresh-token-invalid", "The refresh token is not valid"
-    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
+    headers = {"WWW-Authenticate": "Bearer"}
 
 
 class RefreshTokenReused(RefreshTokenInvalid):
@@ -129,7 +122,7 @@ class TenantNotFound(AppError):
 
 class TenantNotReady(AppError):
     status, code, title = 503, "tenant-not-ready", "The tenant is not provisioned yet"
-    headers: ClassVar[dict[str, str]] = {"Retry-After": "2"}
+    headers = {"Retry-After": "2"}
 
 
 class TenantSuspended(AppError):

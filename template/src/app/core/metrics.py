@@ -12,7 +12,7 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
@@ -40,13 +40,6 @@ class Pool(Protocol):
     def overflow(self) -> int:
         """Connections beyond `size`; negative while it has not opened them all."""
         ...
-
-
-class LimiterState(Protocol):
-    """What a rate limiter knows of itself."""
-
-    degraded: bool
-    refusals: int
 
 
 class Metrics:
@@ -87,22 +80,19 @@ class Metrics:
 
     def watch_running_requests(self, count: Callable[[], int]) -> None:
         """Report how many requests run, read at each scrape."""
-        self._watch(lambda: [_gauge("http_requests_in_progress", "Requests that run.", count())])
+        self.watch(lambda: [_gauge("http_requests_in_progress", "Requests that run.", count())])
 
     def watch_pool(self, pool: Pool) -> None:
         """Report the state of a connection pool, read at each scrape."""
-        self._watch(lambda: _pool_metrics(pool))
+        self.watch(lambda: _pool_metrics(pool))
 
-    def watch_rate_limiter(self, limiter: LimiterState) -> None:
-        """Report what a rate limiter has refused and whether its backend answers."""
-        self._watch(lambda: _limiter_metrics(limiter))
+    def watch(self, read: Callable[[], list[Metric]]) -> None:
+        """Report what `read` returns at each scrape."""
+        self.registry.register(_Reading(read))
 
     def render(self) -> bytes:
         """Return everything in Prometheus' text format, `CONTENT_TYPE`."""
         return generate_latest(self.registry)
-
-    def _watch(self, read: Callable[[], list[Metric]]) -> None:
-        self.registry.register(_Reading(read))
 
 
 class _Reading(Collector):
@@ -127,17 +117,4 @@ def _pool_metrics(pool: Pool) -> list[Metric]:
         connections,
         _gauge("db_pool_size", "Connections that the pool keeps.", pool.size()),
         _gauge("db_pool_overflow", "Connections beyond that.", max(0, pool.overflow())),
-    ]
-
-
-def _limiter_metrics(limiter: LimiterState) -> list[Metric]:
-    return [
-        _gauge(
-            "rate_limiter_degraded",
-            "1 while the backend does not answer and each process counts for itself.",
-            limiter.degraded,
-        ),
-        CounterMetricFamily(
-            "rate_limiter_refusals", "Hits that were one too many.", limiter.refusals
-        ),
     ]

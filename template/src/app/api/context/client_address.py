@@ -60,14 +60,6 @@ def parse_address(text: str) -> str | None:
     return str(address)
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def limited_address(address: str | None) -> str:
-    """Return what a rate limit counts for an address: an IPv6 client owns a whole /64."""
-    if address is None or ":" not in address:
-        return address or ""
-    return str(IPv6Network((address, 64), strict=False))
-
-
 def _hops(scope: Scope) -> list[str]:
     # Several headers are one list (RFC 9110, 5.3).
     lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]

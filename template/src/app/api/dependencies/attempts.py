@@ -4,9 +4,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from app.api.context.client_address import limited_address
+from app.api.context.rate_limiter import limited_address, limiter_of
 from app.api.context.request_context import RequestContext
-from app.api.dependencies.components import ComponentsDep
 from app.core.rate_limit.limiter import RateLimiter
 
 
@@ -43,10 +42,10 @@ class Attempts:
         await self._limiter.enforce("token_address", self._address)
 
 
-async def get_attempts(request: Request, components: ComponentsDep) -> Attempts:
+async def get_attempts(request: Request) -> Attempts:
     """Return the limits of the client that sent this request."""
     address = RequestContext.of(request.scope).client_address
-    return Attempts(components.limiter, limited_address(address))
+    return Attempts(limiter_of(request.scope), limited_address(address))
 
 
 AttemptsDep = Annotated[Attempts, Depends(get_attempts)]

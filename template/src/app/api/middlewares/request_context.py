@@ -1,4 +1,4 @@
-"""Who asks, from where: for rate limits, the log and the audit trail."""
+"""Who asks, and from where."""
 
 from typing import Final
 

@@ -1,23 +1,15 @@
-"""Rate limits that hold while the backend answers, and approximately while it does not."""
+"""Counts hits against the rules."""
 
-import time
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import ceil
-from typing import Final, Self
+from typing import Self
 
-import structlog
+from prometheus_client.core import CounterMetricFamily, Metric
 
-from app.core.errors import RateLimited
-from app.core.rate_limit.in_process import InProcessStorage
+from app.core.rate_limit.errors import RateLimited
 from app.core.rate_limit.rules import RuleName, Rules
-from app.core.rate_limit.storage import Hit, RateLimitStorage, StorageUnavailable, Window
-
-_RETRY_SECONDS: Final = 2.0
-_MAX_POSTPONED: Final = 1024
-_MAX_EXHAUSTED: Final = 1024
-
-log = structlog.get_logger(__name__)
+from app.core.rate_limit.storage import Hit, RateLimitStorage, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +37,7 @@ class Decision:
 
 
 class RateLimiter:
-    """Counts hits against rules.
-
-    When the backend fails or hangs, this process counts in its own memory (so the limits hold for
-    each process by itself) and asks the backend again every two seconds.
-    """
+    """Counts hits by keys that no reader of the counters can turn back into what was counted."""
 
     def __init__(
         self,
@@ -60,28 +48,15 @@ class RateLimiter:
         secret: bytes = b"",
     ) -> None:
         self.enabled = enabled
-        self.degraded = False
-        """The backend does not answer; this process counts for itself."""
         self.refusals = 0
         self._rules = rules
         self._secret = secret[:64]
         self._storage = storage
-        self._fallback = InProcessStorage()
-        self._retry_at = 0.0
-        self._postponed: list[Hit] = []
-        self._exhausted: dict[str, float] = {}
 
     async def hit(self, rule: RuleName, *keys: str) -> Decision:
-        """Count one hit by `keys`, in one round trip, whether it is allowed or not."""
+        """Count one hit by `keys`, whether it is allowed or not."""
         hits = self._hits(rule, keys)
-        postponed, self._postponed = self._postponed, []
-        windows = await self._count([*hits, *postponed])
-        for late, window in zip(postponed, windows[len(hits) :], strict=True):
-            if window.remaining == 0:
-                self._exhausted[late.key] = time.monotonic() + window.reset_seconds
-        decision = Decision.of(hits, windows[: len(hits)])
-        self.refusals += not decision.allowed
-        return decision
+        return self._decision(hits, await self._storage.hit(*hits))
 
     async def enforce(self, rule: RuleName, *keys: str) -> None:
         """Count one hit by `keys`.
@@ -95,31 +70,25 @@ class RateLimiter:
         if not decision.allowed:
             raise RateLimited(retry_after_seconds=max(1, decision.reset_seconds))
 
-    def enforce_later(self, rule: RuleName, *keys: str) -> None:
-        """Refuse what is known to be too many, and count the hit in the next hit's round trip.
-
-        Costs no round trip of its own. Requests that run at the same instant, and other processes,
-        learn of an exhausted limit one request late.
+    async def enforce_tenant(self, tenant_id: str) -> None:
+        """Count a request of a tenant, once its caller was admitted.
 
         Raises:
-            RateLimited: earlier hits have used the limit up.
+            RateLimited: it is one too many.
         """
-        if not self.enabled:
-            return
-        hits, now = self._hits(rule, keys), time.monotonic()
-        wait_seconds = max(self._exhausted.get(hit.key, 0.0) - now for hit in hits)
-        if wait_seconds > 0:
-            self.refusals += 1
-            raise RateLimited(retry_after_seconds=ceil(wait_seconds))
-        if len(self._exhausted) > _MAX_EXHAUSTED:
-            self._exhausted = {key: at for key, at in self._exhausted.items() if at > now}
-        if len(self._postponed) < _MAX_POSTPONED:
-            self._postponed += hits
+        await self.enforce("tenant", tenant_id)
+
+    def metrics(self) -> list[Metric]:
+        """Return what Prometheus reads about this limiter."""
+        return [
+            CounterMetricFamily(
+                "rate_limiter_refusals", "Hits that were one too many.", self.refusals
+            )
+        ]
 
     async def close(self) -> None:
-        """Give back the backend's connection."""
+        """Give back what the storage holds."""
         await self._storage.close()
-        await self._fallback.close()
 
     def _hits(self, rule: RuleName, keys: tuple[str, ...]) -> list[Hit]:
         # A keyed hash: counters must not tell who was counted. A changed limit starts afresh.
@@ -130,22 +99,7 @@ class RateLimiter:
             hits.append(Hit(limit, digest))
         return hits
 
-    async def _count(self, hits: list[Hit]) -> list[Window]:
-        if self.degraded:
-            now = time.monotonic()
-            if now < self._retry_at:
-                return await self._fallback.hit(*hits)
-            # Only this request waits for the backend; the others keep to the fallback.
-            self._retry_at = now + _RETRY_SECONDS
-        try:
-            windows = await self._storage.hit(*hits)
-        except StorageUnavailable as exc:
-            if not self.degraded:
-                self.degraded = True
-                log.warning("rate limit backend lost, counting in this process", reason=str(exc))
-            self._retry_at = time.monotonic() + _RETRY_SECONDS
-            return await self._fallback.hit(*hits)
-        if self.degraded:
-            self.degraded = False
-            log.info("rate limit backend is back")
-        return windows
+    def _decision(self, hits: list[Hit], windows: list[Window]) -> Decision:
+        decision = Decision.of(hits, windows)
+        self.refusals += not decision.allowed
+        return decision

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from limits import RateLimitItem, parse_many
 
-from app.core.settings import RateLimitSettings
+from app.core.rate_limit.settings import RateLimitSettings
 
 type RuleName = Literal[
     "client",

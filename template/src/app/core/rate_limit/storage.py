@@ -1,12 +1,8 @@
-"""What a rate-limit backend does."""
+"""Where hits are counted."""
 
 from typing import NamedTuple, Protocol
 
 from limits import RateLimitItem
-
-
-class StorageUnavailable(Exception):
-    """The backend did not count, or not in time."""
 
 
 class Hit(NamedTuple):
@@ -30,11 +26,7 @@ class RateLimitStorage(Protocol):
     """Counts hits in sliding windows."""
 
     async def hit(self, *hits: Hit) -> list[Window]:
-        """Count each hit, all in one round trip, and return their windows in the same order.
-
-        Raises:
-            StorageUnavailable: within a bounded time.
-        """
+        """Count each hit and return their windows in the same order."""
         ...
 
     async def close(self) -> None:

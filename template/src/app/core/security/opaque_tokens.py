@@ -57,10 +57,6 @@ class DerivedTokens:
                 return token
         raise LookupError(f"no key in AUTH__KEYS derives the {purpose} token of {row_id}")
 
-    def key(self, purpose: str) -> bytes:
-        """Return a 32-byte key of its own for a purpose, for keyed hashes."""
-        return _expand(self._keys[0], purpose)
-
 
 def _token(key: bytes, purpose: str, row_id: UUID) -> str:
     mac = hmac.digest(_expand(key, purpose), row_id.bytes, "sha256")

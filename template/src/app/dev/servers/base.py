@@ -1,7 +1,7 @@
 """What every embedded server can do, and how it is started.
 
-    postgres, valkey = Postgres(folder / "postgres"), Valkey(folder / "valkey")
-    with running(postgres, valkey):
+    postgres, mailbox = Postgres(folder / "postgres"), Mailbox(folder / "mailbox")
+    with running(postgres, mailbox):
         ...
 
 Synchronous, so that tests can use it outside any event loop.

@@ -1,0 +1,33 @@
+"""Whether the process can answer requests, and whether it shares its rate limits with the others."""
+
+from typing import Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
+
+from app.api.context.rate_limiter import limiter_of
+from app.api.dependencies.components import ComponentsDep
+from app.api.health import database_answers
+from app.core.rate_limit.backend_redis import SharedRateLimiter
+
+router = APIRouter(tags=["health"])
+
+
+class Readiness(BaseModel):
+    """`degraded` answers requests all the same: rate limits are counted in each process alone."""
+
+    status: Literal["ok", "degraded", "unavailable"]
+    database: Literal["ok", "unavailable"]
+    rate_limits: Literal["ok", "degraded"]
+
+
+@router.get("/health/ready", responses={503: {"model": Readiness, "description": "Not ready"}})
+async def ready(request: Request, components: ComponentsDep, response: Response) -> Readiness:
+    """Tell whether a request can be answered, which takes the database and nothing else."""
+    limiter = limiter_of(request.scope)
+    alone = isinstance(limiter, SharedRateLimiter) and limiter.degraded
+    limits: Literal["ok", "degraded"] = "degraded" if alone else "ok"
+    if not await database_answers(components):
+        response.status_code = 503
+        return Readiness(status="unavailable", database="unavailable", rate_limits=limits)
+    return Readiness(status=limits, database="ok", rate_limits=limits)
