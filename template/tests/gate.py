@@ -38,6 +38,9 @@ class Gate:
         # Lets the cut connections' tasks end.
         await asyncio.sleep(0)
 
+    def overhear(self, client: object, data: bytes, *, from_client: bool) -> None:
+        """Told of all that passes; `client` stands for the connection."""
+
     async def _forward(
         self, client_reader: asyncio.StreamReader, client_writer: asyncio.StreamWriter
     ) -> None:
@@ -47,8 +50,8 @@ class Gate:
         try:
             await asyncio.wait(
                 [
-                    asyncio.create_task(_copy(client_reader, server_writer)),
-                    asyncio.create_task(_copy(server_reader, client_writer)),
+                    asyncio.create_task(self._copy(client_reader, server_writer, client_writer)),
+                    asyncio.create_task(self._copy(server_reader, client_writer, client_writer)),
                 ],
                 return_when=asyncio.FIRST_COMPLETED,
             )
@@ -57,9 +60,14 @@ class Gate:
                 writer.transport.abort()
             self._open -= both
 
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await reader.read(_CHUNK_BYTES):
-            writer.write(data)
-            await writer.drain()
+    async def _copy(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        client: asyncio.StreamWriter,
+    ) -> None:
+        with suppress(OSError):
+            while data := await reader.read(_CHUNK_BYTES):
+                self.overhear(client, data, from_client=writer is not client)
+                writer.write(data)
+                await writer.drain()

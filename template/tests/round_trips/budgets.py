@@ -1,0 +1,47 @@
+"""What each route may cost: one table, read by `tests/round_trips/test_round_trips.py`.
+
+A route that is not here has the budget of its method, which fits what is written the plain way. Put a route of yours
+into a module of yours beside this one: every module of this folder with `BUDGETS` or `REQUESTS` is read.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The most that a warm request may cost, on one connection to PostgreSQL."""
+
+    trips: int
+    """Each is a network hop in production."""
+    statements: int
+    """Those that begin and end a transaction are two."""
+
+
+READ: Final = Budget(trips=3, statements=4)
+"""BEGIN with the admission; a query; COMMIT."""
+
+CHANGE: Final = Budget(trips=5, statements=6)
+"""BEGIN with the admission; the row, locked; its change; the audit row; COMMIT."""
+
+BUDGETS: Final[dict[str, Budget]] = {
+    # Also a row of the outbox.
+    "retry_tenant": Budget(trips=6, statements=7),
+    "delete_any_tenant": Budget(trips=6, statements=7),
+    "delete_tenant": Budget(trips=7, statements=8),
+    "resend_invite": Budget(trips=6, statements=7),
+    "create_invite": Budget(trips=7, statements=8),
+    "create_tenant": Budget(trips=8, statements=9),
+    # Also the state that it returns to.
+    "restore_tenant": Budget(trips=6, statements=7),
+    # Also the other owners, locked: the last one stays.
+    "update_member": Budget(trips=8, statements=9),
+    "remove_member": Budget(trips=10, statements=11),
+    # Ends one session and starts another.
+    "switch_tenant": Budget(trips=7, statements=8),
+}
+
+
+def default_of(method: str) -> Budget:
+    """Return the budget of a route that no table names."""
+    return READ if method in {"GET", "HEAD"} else CHANGE

@@ -1,0 +1,87 @@
+"""What the routes of registration, login and passwords need, and cost."""
+
+import secrets
+from typing import Any, Final
+
+from tests.factories import PASSWORD
+from tests.mailbox import Mailbox
+from tests.round_trips import shared
+from tests.round_trips.budgets import Budget
+from tests.round_trips.requests import Asked, Prepare, World
+
+NEW_PASSWORD: Final = "another horse, another battery"
+
+# Hashing takes its time between two transactions, and holds no connection (ADR 0014).
+BUDGETS: Final[dict[str, Budget]] = {
+    "register": Budget(trips=12, statements=12),
+    "verify_email": Budget(trips=11, statements=11),
+    "resend_verification": Budget(trips=6, statements=6),
+    "reset_password": Budget(trips=13, statements=13),
+    "login": Budget(trips=9, statements=9),
+    "refresh": Budget(trips=7, statements=7),
+    "accept_invite": Budget(trips=24, statements=24),
+    "change_password": Budget(trips=13, statements=14),
+}
+
+
+async def register(world: World) -> Asked:
+    unique = secrets.token_hex(6)
+    body = {
+        "email": f"{unique}@example.test",
+        "password": PASSWORD,
+        "full_name": "Ada Lovelace",
+        "tenant_name": "Analytical Engines",
+        "tenant_slug": f"r-{unique}",
+    }
+    return Asked(body=body)
+
+
+async def verify_email(world: World) -> Asked:
+    body: dict[str, Any] = (await register(world)).body
+    (await world.client.post("/api/v1/auth/register", json=body)).raise_for_status()
+    return Asked(body={"token": await Mailbox(world.components).token(body["email"])})
+
+
+async def of_a_stranger(world: World) -> Asked:
+    return Asked(body={"email": (await world.factory.user(verified=False)).email})
+
+
+async def reset_password(world: World) -> Asked:
+    asked = await of_a_stranger(world)
+    (await world.client.post("/api/v1/auth/forgot-password", json=asked.body)).raise_for_status()
+    token = await Mailbox(world.components).token(asked.body["email"])
+    return Asked(body={"token": token, "new_password": NEW_PASSWORD})
+
+
+async def login(world: World) -> Asked:
+    return Asked(body={"email": world.owner.email, "password": PASSWORD, "tenant": "acme"})
+
+
+async def with_refresh_token(world: World) -> Asked:
+    asked = await login(world)
+    tokens = (await world.client.post("/api/v1/auth/login", json=asked.body)).raise_for_status()
+    return Asked(body={"refresh_token": tokens.json()["refresh_token"]})
+
+
+async def accept_invite(world: World) -> Asked:
+    asked = await shared.look_up_invite(world)
+    return Asked(body={**asked.body, "password": PASSWORD, "full_name": "Grace Hopper"})
+
+
+async def change_password(world: World) -> Asked:
+    body = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    return Asked(body=body, caller=await world.factory.signed_in())
+
+
+REQUESTS: Final[dict[str, Prepare]] = {
+    "register": register,
+    "verify_email": verify_email,
+    "resend_verification": of_a_stranger,
+    "forgot_password": of_a_stranger,
+    "reset_password": reset_password,
+    "login": login,
+    "refresh": with_refresh_token,
+    "logout": with_refresh_token,
+    "accept_invite": accept_invite,
+    "change_password": change_password,
+}

@@ -1,0 +1,14 @@
+"""The tables of this folder, put together."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+
+def table(name: str) -> dict[str, Any]:
+    """Return the union of the dictionaries `name` in the modules of this folder."""
+    modules = sorted(path.stem for path in Path(__file__).parent.glob("*.py"))
+    merged: dict[str, Any] = {}
+    for module in modules:
+        merged |= getattr(import_module(f"tests.round_trips.{module}"), name, {})
+    return merged

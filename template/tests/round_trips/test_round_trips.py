@@ -1,0 +1,77 @@
+"""What each route costs in round trips and statements, counted between the service and PostgreSQL."""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+import pytest
+from fastapi.routing import APIRoute
+
+from app.api import health, metrics
+from app.api.pages import routes as pages
+from app.core.settings import Settings
+from tests.round_trips.budgets import default_of
+from tests.round_trips.requests import ROUTES, World, world_of
+from tests.round_trips.tables import table
+from tests.wire import PostgresWire, through
+
+BUDGETS: Final = table("BUDGETS")
+REQUESTS: Final = table("REQUESTS")
+WITHOUT_DATABASE: Final = sorted(
+    route.path_format
+    for router in (health.router, metrics.router, pages.start_page)
+    for route in router.routes
+    if isinstance(route, APIRoute) and route.path_format != "/health/ready"
+)
+
+
+@pytest.fixture(scope="module")
+async def wire(settings: Settings) -> AsyncIterator[PostgresWire]:
+    async with PostgresWire.to(settings.database.url.get_secret_value()) as wire:
+        yield wire
+
+
+@pytest.fixture(scope="module")
+async def world(settings: Settings, wire: PostgresWire) -> AsyncIterator[World]:
+    """An application with one connection: for a second one, a request would wait in vain."""
+    limits = {"pool_size": 1, "max_overflow": 0}
+    database = settings.database.model_copy(
+        update={"url": through(wire, settings.database.url), **limits}
+    )
+    async with world_of(settings.model_copy(update={"database": database})) as world:
+        yield world
+
+
+@pytest.mark.parametrize("name", ROUTES)
+async def test_a_route_stays_within_its_budget(world: World, wire: PostgresWire, name: str) -> None:
+    # The first one prepares statements, which later ones find in the connection's cache.
+    for _ in range(2):
+        send = await world.prepare(name, REQUESTS)
+        wire.counted()
+        answer = await send()
+        count = wire.counted()
+        assert answer.is_success, f"{answer.text}\nSay in REQUESTS what {name} needs."
+    budget = BUDGETS.get(name) or default_of(min(ROUTES[name].methods or {"GET"}))
+    assert len(count.connections) <= 1
+    assert count.trips <= budget.trips
+    assert count.statements <= budget.statements
+
+
+@pytest.mark.parametrize("path", WITHOUT_DATABASE)
+async def test_what_belongs_to_no_tenant_asks_no_database(
+    world: World, wire: PostgresWire, path: str
+) -> None:
+    wire.counted()
+    await world.client.get(path)
+    assert wire.counted().trips == 0
+
+
+async def test_readiness_asks_one_question(world: World, wire: PostgresWire) -> None:
+    for _ in range(2):
+        wire.counted()
+        await world.client.get("/health/ready")
+        count = wire.counted()
+    assert count.trips <= 3
+
+
+def test_budgets_are_of_routes() -> None:
+    assert BUDGETS.keys() | REQUESTS.keys() <= ROUTES.keys()
