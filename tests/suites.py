@@ -45,8 +45,8 @@ _PRELOADED = [
     "uvloop",
 ]
 
-# Not Temporal: what suites leave open there keeps it busy for good.
-_SHARED = ["TEST_DATABASE_URL", "TEST_REDIS_URL"]
+# Not Temporal: what suites leave open there keeps it busy for good. Valkey is each suite's own.
+_SHARED = ["TEST_DATABASE_URL"]
 
 _SERVE = """
 import json, sys

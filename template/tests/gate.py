@@ -33,10 +33,10 @@ class Gate:
         if self._server is not None:
             self._server.close()
             self._server = None
-        for writer in list(self._open):
+        writers = list(self._open)
+        for writer in writers:
             writer.transport.abort()
-        # Lets the cut connections' tasks end.
-        await asyncio.sleep(0)
+        await asyncio.gather(*(w.wait_closed() for w in writers), return_exceptions=True)
 
     def overhear(self, client: object, data: bytes, *, from_client: bool) -> None:
         """Told of all that passes; `client` stands for the connection."""
@@ -44,7 +44,11 @@ class Gate:
     async def _forward(
         self, client_reader: asyncio.StreamReader, client_writer: asyncio.StreamWriter
     ) -> None:
-        server_reader, server_writer = await asyncio.open_connection(*self.target)
+        try:
+            server_reader, server_writer = await asyncio.open_connection(*self.target)
+        except OSError:
+            client_writer.transport.abort()
+            return
         both = {client_writer, server_writer}
         self._open |= both
         try:

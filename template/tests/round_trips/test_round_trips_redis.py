@@ -1,15 +1,18 @@
 """What each route costs in round trips to Redis, counted on the wire."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final
 
 import pytest
 from fastapi.dependencies.models import Dependant
 
 from app.api.dependencies.attempts import get_attempts
-from app.core.settings import RateLimitSettings, Settings
+from app.core.rate_limit.settings import RateLimitSettings
+from app.core.settings import Settings
+from tests.limiting_redis import redis_settings
 from tests.round_trips.requests import ROUTES, World, world_of
 from tests.round_trips.tables import table
+from tests.valkey import ValkeyProcess, running_valkey
 from tests.wire import Wire, through
 
 REQUESTS: Final = table("REQUESTS")
@@ -21,17 +24,24 @@ WITH_ATTEMPTS: Final = 3
 
 
 @pytest.fixture(scope="module")
-async def wire(settings: Settings) -> AsyncIterator[Wire]:
-    async with Wire.to(settings.redis.url.get_secret_value()) as wire:
+def valkey() -> Iterator[ValkeyProcess]:
+    with running_valkey() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+async def wire(valkey: ValkeyProcess) -> AsyncIterator[Wire]:
+    async with Wire.to(valkey.url) as wire:
         yield wire
 
 
 @pytest.fixture(scope="module")
-async def world(settings: Settings, wire: Wire) -> AsyncIterator[World]:
+async def world(settings: Settings, valkey: ValkeyProcess, wire: Wire) -> AsyncIterator[World]:
     """An application whose limits are counted and never reached."""
     names = RateLimitSettings.model_fields.keys() - {"enabled"}
     limits = RateLimitSettings(enabled=True, **dict.fromkeys(names, "1000000 per 1 minute"))
-    redis = settings.redis.model_copy(update={"url": through(wire, settings.redis.url)})
+    redis = redis_settings(valkey)
+    redis = redis.model_copy(update={"url": through(wire, redis.url)})
     wired = settings.model_copy(update={"redis": redis, "rate_limits": limits})
     async with world_of(wired) as world:
         yield world
