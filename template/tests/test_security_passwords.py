@@ -54,10 +54,11 @@ async def test_the_default_costs_are_owasps(passwords: Passwords) -> None:
 async def test_nobody_costs_what_somebody_costs(passwords: Passwords) -> None:
     stored = await passwords.hash(GOOD)
 
+    # Of processor time: on a busy machine the clock says nothing.
     async def seconds(reference: str | None) -> float:
-        started = time.perf_counter()
+        started = time.process_time()
         assert not await passwords.verify(reference, "wrong")
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     known = min([await seconds(stored) for _ in range(5)])
     unknown = min([await seconds(None) for _ in range(5)])
@@ -80,13 +81,13 @@ async def test_any_text_can_be_checked(passwords: Passwords, password: str) -> N
 
 async def test_a_huge_password_is_refused_without_work(passwords: Passwords) -> None:
     huge = "x" * 1_000_000
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(PasswordTooWeak, match="at most 256"):
         await passwords.hash(huge)
     with pytest.raises(PasswordTooWeak, match="at most 256"):
         await passwords.require_strength(huge)
     assert not await passwords.verify(None, huge)
-    assert time.perf_counter() - started < 0.05
+    assert time.process_time() - started < 0.05
 
 
 @pytest.mark.parametrize("stored", ["", "x", "$argon2id$", "$2b$12$abcdefghijklmnopqrstuv"])
@@ -168,11 +169,11 @@ async def test_judging_takes_no_longer_for_what_is_made_to_take_long(
     passwords: Passwords, password: str
 ) -> None:
     await passwords.require_strength(GOOD)
-    started = time.perf_counter()
+    started = time.process_time()
     with suppress(PasswordTooWeak):
         await passwords.require_strength(password, *["word" * 1000] * 1000)
     # zxcvbn by itself: five seconds at 72 characters.
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 async def test_one_users_words_are_not_held_against_the_next(passwords: Passwords) -> None:
