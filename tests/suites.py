@@ -6,9 +6,11 @@ the files that differ from the render before are new.
 """
 
 import filecmp
+import gc
 import json
 import multiprocessing
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -67,6 +69,8 @@ class Outcome:
     other: int = 0
     """Failed, skipped, deselected, or expected to fail."""
     seconds: float = 0.0
+    processor_seconds: float = 0.0
+    """Of the suite and what it started, but not of the servers that suites share."""
     output: str = ""
     exit_code: int | None = field(default=None)
 
@@ -170,10 +174,14 @@ def _suite(folder: Path, log: Path, environment: dict[str, str], results: Connec
     os.environ.update(environment)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+    # What was imported is never garbage: do not look through it again and again.
+    gc.freeze()
     counter = _Counter()
     preloaded = "ignore:Module already imported so cannot be rewritten"
     arguments = ["-q", "-p", "no:copie", "-p", "no:cacheprovider", "-W", preloaded]
     code = pytest.main(arguments, plugins=[counter])
-    results.send(vars(counter))
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    processor_seconds = sum(each.ru_utime + each.ru_stime for each in used)
+    results.send(vars(counter) | {"processor_seconds": processor_seconds})
     results.close()
     sys.exit(int(code))

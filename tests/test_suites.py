@@ -65,7 +65,8 @@ def test_suite(suites: Suites, answers: Answers, capsys: pytest.CaptureFixture[s
     outcome = suites.outcomes[number].result()
     line = (
         f"[{number + 1}/{len(COMBINATIONS)}] {name(answers)}: {outcome.collected} collected,"
-        f" {outcome.passed} passed in {outcome.seconds:.0f} s, {suites.estimate()}"
+        f" {outcome.passed} passed in {outcome.seconds:.0f} s"
+        f" ({outcome.processor_seconds:.0f} s of processor time), {suites.estimate()}"
     )
     with capsys.disabled():
         print(f"\n{line}", end="", flush=True)

@@ -43,7 +43,10 @@ async def clone(admin_url: str, name: str) -> None:
     """Make the database `name` as a copy of the template, which is made first if it is missing."""
     async with _administration(admin_url) as connection:
         template = await _template(admin_url, connection)
-        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER {OWNER}')
+        # Copied as files, it costs less than half of what it costs page by page.
+        await connection.execute(
+            f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY OWNER {OWNER}'
+        )
         # The one right of `grant_lobby` that belongs to the database and is not copied with it.
         await connection.execute(f'REVOKE TEMPORARY ON DATABASE "{name}" FROM PUBLIC')
 

@@ -11,7 +11,7 @@ import re
 import tokenize
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -61,8 +61,12 @@ class Source:
     text: str
 
     @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.text)
+
+    @cached_property
     def nodes(self) -> list[ast.AST]:
-        return list(ast.walk(ast.parse(self.text)))
+        return list(ast.walk(self.tree))
 
     def below(self, *folders: str) -> bool:
         return any(self.path.is_relative_to(Path("src/app", folder)) for folder in folders)
@@ -81,6 +85,8 @@ class Source:
                 yield from ((node.lineno, alias.name) for alias in node.names)
 
     def comments(self) -> Iterator[tuple[int, str]]:
+        if not _SUPPRESSION.search(self.text):
+            return
         for token in tokenize.generate_tokens(io.StringIO(self.text).readline):
             if token.type == tokenize.COMMENT:
                 yield token.start[0], token.string
@@ -91,10 +97,10 @@ class Source:
                 yield node
 
 
-@cache
-def sources() -> list[Source]:
-    files = (*ROOT.glob("src/**/*.py"), *ROOT.glob("tests/**/*.py"))
-    return [Source(file.relative_to(ROOT), file.read_text()) for file in sorted(files)]
+def sources() -> Iterator[Source]:
+    # One at a time: the syntax trees of all files together would slow the garbage collector down.
+    for file in sorted((*ROOT.glob("src/**/*.py"), *ROOT.glob("tests/**/*.py"))):
+        yield Source(file.relative_to(ROOT), file.read_text())
 
 
 def ends_a_transaction(source: Source) -> Iterator[str]:
@@ -200,7 +206,7 @@ def has_a_vague_name(source: Source) -> Iterator[str]:
 def is_described_wrongly(source: Source) -> Iterator[str]:
     """Public functions, and classes that start a type, say what the caller gets; a private name says it itself."""
     if source.below(""):
-        yield from _descriptions(ast.parse(source.text), public=True)
+        yield from _descriptions(source.tree, public=True)
 
 
 def _descriptions(parent: ast.AST, *, public: bool) -> Iterator[str]:
@@ -258,8 +264,8 @@ def test_every_file_keeps_every_rule() -> None:
     # One test: each process of pytest-xdist that takes a part of it parses every file.
     broken = [
         f"{source.path}:{line} {rule.__name__}: {rule.__doc__}"
-        for rule in RULES
         for source in sources()
+        for rule in RULES
         for line in rule(source)
     ]
     assert not broken, "\n".join(broken)

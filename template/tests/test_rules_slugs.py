@@ -61,7 +61,7 @@ _TEXT: Final = (
 
 
 def candidates() -> list[str]:
-    short = ["".join(letters) for n in range(5) for letters in product("aZ0-_ é", repeat=n)]
+    short = ["".join(letters) for n in range(4) for letters in product("aZ0-_ é", repeat=n)]
     generated: list[str] = []
 
     @settings(max_examples=100, database=None, derandomize=True)
