@@ -33,6 +33,8 @@ class Server(ABC):
     name: ClassVar[str]
     is_chatty: ClassVar[bool] = False
     """Whether what it writes is of no use unless it fails."""
+    serves_requests: ClassVar[bool] = False
+    """Whether the API asks it while it answers; the others serve the worker or a person."""
 
     def __init__(self, folder: Path, port: int | None = None) -> None:
         self.folder = folder.absolute()

@@ -54,6 +54,7 @@ class Postgres(Server):
     """
 
     name = "postgres"
+    serves_requests = True
 
     def __init__(self, folder: Path, port: int | None = None, *, durable: bool = True) -> None:
         super().__init__(folder, port)

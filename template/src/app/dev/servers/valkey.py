@@ -17,6 +17,7 @@ class Valkey(Server):
 
     name = "valkey"
     is_chatty = True
+    serves_requests = True
 
     def __init__(self, folder: Path, port: int | None = None) -> None:
         super().__init__(folder, port)
