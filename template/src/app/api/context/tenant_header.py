@@ -1,13 +1,22 @@
 """The tenant is named by the header `X-Tenant-ID`, by slug or id."""
 
 import re
-from typing import Annotated, Final
+from typing import Any, Final
 
-from fastapi import Header
 from starlette.types import Scope
 
 from app.core.errors import TenantInvalid
 from app.core.slugs import is_slug
+
+PARAMETER: Final[dict[str, Any]] = {
+    "name": "X-Tenant-ID",
+    "in": "header",
+    "required": True,
+    "description": "The tenant, by slug or id.",
+    "schema": {"type": "string"},
+    "example": "acme",
+}
+"""Of each route of a tenant, in the OpenAPI document."""
 
 _HEADER: Final = b"x-tenant-id"
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -31,12 +40,3 @@ class TenantStrategy:
         if not _ID.fullmatch(name) and not is_slug(name):
             raise TenantInvalid
         return name
-
-
-async def describes_tenant(
-    _name: Annotated[
-        str | None,
-        Header(alias="X-Tenant-ID", description="The tenant, by slug or id.", examples=["acme"]),
-    ] = None,
-) -> None:
-    """Put the header into the OpenAPI document of each route that depends on this."""

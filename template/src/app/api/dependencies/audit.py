@@ -5,12 +5,13 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.api.context.request_context import RequestContext
-from app.api.dependencies.admission import AdmittedDep
+from app.api.dependencies.admission import admitted_of
 from app.services.audit_trail import Actor
 
 
-async def get_actor(request: Request, admitted: AdmittedDep) -> Actor:
+async def get_actor(request: Request) -> Actor:
     """Return the caller as the audit trail names it; without ids on a public route."""
+    admitted = admitted_of(request)
     context = RequestContext.of(request.scope)
     return Actor(
         user_id=admitted.id if admitted else None,

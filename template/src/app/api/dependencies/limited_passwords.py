@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import Depends
 
+from app.api.dependencies.admission import HashingUser
 from app.api.dependencies.attempts import AttemptsDep
-from app.api.dependencies.users import HashingUser
 from app.schemas import auth, users
 
 

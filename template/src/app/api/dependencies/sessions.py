@@ -2,25 +2,26 @@
 
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 
-from app.api.dependencies.admission import UnitDep, ValidatedTenant
+from app.api.dependencies.admission import admitted_of, unit_of
 from app.api.dependencies.requirements import Requirement, requires
 from app.core.db.sessions import LobbySession, TenantSession
 from app.core.errors import TenantRequired
 
 
-async def get_lobby_session(unit: UnitDep) -> LobbySession:
+async def get_lobby_session(request: Request) -> LobbySession:
     """Return the session for the shared tables."""
-    return LobbySession(unit)
+    return LobbySession(unit_of(request))
 
 
 @requires(Requirement(tenant=True, enters=True))
-async def get_tenant_session(unit: UnitDep, tenant: ValidatedTenant) -> TenantSession:
+async def get_tenant_session(request: Request) -> TenantSession:
     """Return the session for the tables of the tenant that the request names."""
-    if not tenant.entered:
+    admitted = admitted_of(request)
+    if admitted is None or admitted.tenant is None or not admitted.tenant.entered:
         raise TenantRequired
-    return TenantSession(unit)
+    return TenantSession(unit_of(request))
 
 
 DBSession = Annotated[LobbySession, Depends(get_lobby_session)]

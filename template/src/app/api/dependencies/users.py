@@ -5,12 +5,10 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.api.context.request_context import RequestContext
-from app.api.dependencies.admission import Admitted, Bearer, admit
+from app.api.dependencies.admission import HashingUser
 from app.api.dependencies.auth import IdentityDep, identity_of
 from app.api.dependencies.components import ComponentsDep
-from app.api.dependencies.requirements import Requirement, requires
 from app.api.dependencies.sessions import DBSession
-from app.core.errors import Unauthenticated
 from app.repositories.public.memberships import MembershipRepository
 from app.repositories.public.users import UserRepository
 from app.services.audit_trail import Actor
@@ -31,22 +29,6 @@ async def get_membership_repository(session: DBSession) -> MembershipRepository:
 async def get_user_service(session: DBSession, identity: IdentityDep) -> UserService:
     """Return the rules for changes to users."""
     return identity.users(session)
-
-
-@requires(Requirement(personal=True))
-async def get_hashing_user(request: Request, components: ComponentsDep, bearer: Bearer) -> Admitted:
-    """Return the signed-in caller, as `PersonalUser` does, and leave no connection taken.
-
-    For a route that hashes a password; it must declare nothing that depends on the request's transaction.
-    """
-    async with components.database.unit() as unit:
-        admitted = await admit(request, components, unit, bearer)
-    if admitted is None:
-        raise Unauthenticated
-    return admitted
-
-
-HashingUser = Annotated[Admitted, Depends(get_hashing_user)]
 
 
 async def get_own_auth_service(

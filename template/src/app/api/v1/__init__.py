@@ -3,10 +3,14 @@
 from importlib import import_module
 from pkgutil import iter_modules
 
-from fastapi import APIRouter
+from app.api.routing import APIRouter, router_of
 
 
 def routers() -> list[APIRouter]:
-    """Return the router of each module in this folder, in the order of their names."""
+    """Return the router of each module in this folder, in the order of their names.
+
+    Raises:
+        TypeError: as `router_of`.
+    """
     names = sorted(module.name for module in iter_modules(__path__))
-    return [import_module(f"{__name__}.{name}").router for name in names]
+    return [router_of(import_module(f"{__name__}.{name}")) for name in names]

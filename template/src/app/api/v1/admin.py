@@ -2,13 +2,12 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from app.api.dependencies.admin import AdminServiceDep, WorkflowExecutionRepositoryDep
 from app.api.dependencies.admission import SuperUser
 from app.api.dependencies.pages import PageRequestDep
 from app.api.dependencies.tenants import TenantLifecycleDep, TenantRegistryDep
 from app.api.problems import problems
+from app.api.routing import APIRouter
 from app.core.errors import AssumedIdentityForbidden, NotFound, TransitionNotAllowed
 from app.models.public.tenants import TenantStatus
 from app.models.public.workflow_executions import WorkflowStatus

@@ -1,10 +1,9 @@
 """The current tenant's audit log."""
 
-from fastapi import APIRouter
-
 from app.api.dependencies.admission import AdminUser
 from app.api.dependencies.audit_logs import AuditLogFilterDep, AuditLogRepositoryDep
 from app.api.dependencies.pages import PageRequestDep
+from app.api.routing import APIRouter
 from app.schemas.audit_logs import AuditLogRead
 from app.schemas.base import Page
 

@@ -2,13 +2,12 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from app.api.dependencies.admission import AdminUser, ValidatedTenant
 from app.api.dependencies.members import MemberServiceDep
 from app.api.dependencies.pages import PageRequestDep
 from app.api.dependencies.users import MembershipRepositoryDep
 from app.api.problems import problems
+from app.api.routing import APIRouter
 from app.core.errors import AssumedIdentityForbidden, LastOwner, NotFound, RoleRequired
 from app.schemas.base import Page
 from app.schemas.members import MemberRead, MemberUpdate

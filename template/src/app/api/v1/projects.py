@@ -2,11 +2,10 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from app.api.dependencies.pages import PageRequestDep
 from app.api.dependencies.projects import ProjectRepositoryDep, ProjectServiceDep
 from app.api.problems import problems
+from app.api.routing import APIRouter
 from app.core.errors import NotFound, ProjectNameTaken, RoleRequired
 from app.schemas.base import Page
 from app.schemas.projects import ProjectCreate, ProjectRead, ProjectUpdate

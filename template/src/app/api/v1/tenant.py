@@ -1,10 +1,9 @@
 """The current tenant."""
 
-from fastapi import APIRouter
-
 from app.api.dependencies.admission import AdminUser, CurrentUser, ValidatedTenant
 from app.api.dependencies.tenants import PersonalOwner, TenantRegistryDep, TenantServiceDep
 from app.api.problems import problems
+from app.api.routing import APIRouter
 from app.core.errors import (
     AssumedIdentityForbidden,
     RoleRequired,

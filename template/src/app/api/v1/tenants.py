@@ -1,11 +1,10 @@
 """The tenants of a user."""
 
-from fastapi import APIRouter
-
 from app.api.dependencies.admission import CurrentUser
 from app.api.dependencies.pages import PageRequestDep
 from app.api.dependencies.tenants import Founder, TenantCreationDep, TenantRegistryDep
 from app.api.problems import problems
+from app.api.routing import APIRouter
 from app.core.errors import AssumedIdentityForbidden, EmailNotVerified, SlugTaken, TenantNotFound
 from app.core.roles import Role
 from app.core.slugs import Slug
