@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 from sqlalchemy import func, select, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlmodel import col
 
@@ -14,6 +15,7 @@ from app.core.db.database import Database
 from app.core.db.sessions import LobbySession, TenantSession
 from app.core.errors import AppError, TenantNotFound, Unavailable
 from app.core.identifiers import uuid7
+from app.core.settings import DatabaseSettings
 from app.models.public.tenants import Tenant
 from app.models.tenant.projects import Project
 from app.repositories.tenant.projects import ProjectRepository
@@ -215,6 +217,21 @@ async def test_connections_that_the_server_closed_cost_no_request(
     )
     await connection.close()
     assert isinstance(await names(database, acme), set)
+
+
+async def test_no_connection_to_be_had_is_a_reason_to_try_again(
+    database_settings: DatabaseSettings, admin_url: str
+) -> None:
+    connection = await asyncpg.connect(admin_url)
+    limit = f'ALTER DATABASE "{make_url(database_settings.url.get_secret_value()).database}" CONNECTION LIMIT'
+    await connection.execute(f"{limit} 0")
+    try:
+        async with Database(database_settings) as another:
+            with pytest.raises(Unavailable):
+                await tenant_id(another, "acme")
+    finally:
+        await connection.execute(f"{limit} -1")
+        await connection.close()
 
 
 class Interrupted(Exception):

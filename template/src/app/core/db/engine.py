@@ -31,6 +31,8 @@ def create_pool(settings: DatabaseSettings) -> AsyncEngine:
         pool_timeout=settings.pool_timeout.total_seconds(),
         pool_recycle=settings.recycle_after.total_seconds(),
         pool_use_lifo=True,
+        # `UnitOfWork` returns no connection that is in a transaction.
+        pool_reset_on_return=None,
         connect_args=_connect_args(settings),
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)

@@ -3,6 +3,7 @@
 from typing import Final
 
 import asyncpg
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -34,8 +35,9 @@ _LOST_CONNECTION: Final = (
 def driver_error(exc: BaseException) -> BaseException:
     """Return the driver's own error behind `exc`, or `exc` itself."""
     if isinstance(exc, DBAPIError) and exc.orig is not None:
-        return exc.orig.__cause__ or exc.orig
-    return exc
+        exc = exc.orig
+    # What SQLAlchemy's adapter makes of it; a pool without an engine's connection lets that through.
+    return exc.__cause__ or exc if isinstance(exc, AsyncAdapt_asyncpg_dbapi.Error) else exc
 
 
 def is_transient(exc: BaseException) -> bool:

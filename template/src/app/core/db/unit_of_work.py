@@ -6,7 +6,9 @@ from time import perf_counter
 from typing import Any, Final
 
 import structlog
+from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+from sqlalchemy.pool import PoolProxiedConnection
 
 from app.core.db import tenancy
 from app.core.db.failures import is_lost_connection
@@ -41,6 +43,7 @@ class UnitOfWork:
         self._engine = engine
         self._observe = observe
         self._begin = f"BEGIN;{prelude}"
+        self._pooled: PoolProxiedConnection | None = None
         self._connection: AsyncConnection | None = None
         self._driver: Any = None
         self._sessions: dict[Side, AsyncSession] = {}
@@ -68,7 +71,7 @@ class UnitOfWork:
         await self._take(side)
         if side not in self._sessions:
             self._sessions[side] = AsyncSession(
-                bind=self._connection,
+                bind=self._orm_connection(),
                 autoflush=False,
                 expire_on_commit=False,
                 # The unit owns the transaction: a session made inside a savepoint adds none.
@@ -106,7 +109,7 @@ class UnitOfWork:
 
         A cancelled request may have left a query on the wire: its connection is thrown away.
         """
-        if self._driver is None or self._connection is None:
+        if self._driver is None:
             return
         try:
             if not cancelled and not self._driver.is_closed():
@@ -135,10 +138,9 @@ class UnitOfWork:
 
     async def _open(self, statement: str) -> None:
         for attempt in range(1, _ATTEMPTS + 1):
-            connection = await self._connect()
+            self._pooled = await self._connect()
+            self._driver = self._pooled.driver_connection
             try:
-                raw = await connection.get_raw_connection()
-                self._driver, self._connection = raw.driver_connection, connection
                 await self._send(f"{self._begin}{statement}")
             except BaseException as exc:
                 if not is_lost_connection(exc) or attempt == _ATTEMPTS:
@@ -147,16 +149,23 @@ class UnitOfWork:
             else:
                 return
 
-    async def _connect(self) -> AsyncConnection:
+    async def _connect(self) -> PoolProxiedConnection:
         try:
-            return await self._engine.connect()
+            # Not `connect`: most requests need no SQLAlchemy around the driver.
+            return await self._engine.raw_connection()
         except OSError as exc:
             raise Unavailable from exc
 
+    def _orm_connection(self) -> AsyncConnection:
+        if self._connection is None:
+            on_this = Connection(self._engine.sync_engine, self._pooled)
+            self._connection = AsyncConnection(self._engine, on_this)
+        return self._connection
+
     async def _release(self) -> None:
-        connection, driver = self._connection, self._driver
-        self._connection = self._driver = None
-        if connection is None:
+        pooled, driver = self._pooled, self._driver
+        self._pooled = self._driver = self._connection = None
+        if pooled is None:
             return
         try:
             for session in self._sessions.values():
@@ -164,9 +173,11 @@ class UnitOfWork:
                 await session.close()
             if driver.is_closed() or driver.is_in_transaction():
                 driver.terminate()
-                await connection.invalidate()
+                # A failed statement of the ORM has done so already.
+                if pooled.is_valid:
+                    pooled.invalidate()
         finally:
-            await connection.close()
+            pooled.close()
 
 
 async def _run(effect: Effect) -> None:
