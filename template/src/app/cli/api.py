@@ -1,6 +1,7 @@
 """`app api`."""
 
 import asyncio
+import gc
 from typing import Annotated, Final
 
 import typer
@@ -24,8 +25,10 @@ def api(
     """Serve requests, until SIGTERM or Ctrl-C."""
     settings = load_settings()
     asyncio.run(_check_server(settings))
+    app = create_app(settings)
+    _spare_the_collector()
     uvicorn.run(
-        create_app(settings),
+        app,
         host=host,
         port=port,
         loop="auto",
@@ -42,6 +45,14 @@ def api(
         timeout_keep_alive=75,
         timeout_graceful_shutdown=int(settings.http.drain_timeout.total_seconds()),
     )
+
+
+def _spare_the_collector() -> None:
+    # What has been imported and built stays until the end. A request's objects are freed by their
+    # reference counts; looking for cycles among them at Python's default pace took 8 % of a request.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 async def _check_server(settings: Settings) -> None:
