@@ -52,7 +52,7 @@ class SharedRateLimiter(RateLimiter):
 
     async def hit(self, rule: RuleName, *keys: str) -> Decision:
         """Count one hit by `keys`, in one round trip, whether it is allowed or not."""
-        hits = self._hits(rule, keys)
+        hits = self._hits(rule, *keys)
         postponed, self._postponed = self._postponed, []
         windows = await self._count([*hits, *postponed])
         for late, window in zip(postponed, windows[len(hits) :], strict=True):
@@ -71,7 +71,7 @@ class SharedRateLimiter(RateLimiter):
         """
         if not self.enabled:
             return
-        hits, now = self._hits("tenant", (tenant_id,)), time.monotonic()
+        hits, now = self._hits("tenant", tenant_id), time.monotonic()
         wait_seconds = max(self._exhausted.get(hit.key, 0.0) - now for hit in hits)
         if wait_seconds > 0:
             self.refusals += 1

@@ -1,15 +1,19 @@
 """Counts hits against the rules."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from math import ceil
-from typing import Self
+from typing import Final, Self
 
 from prometheus_client.core import CounterMetricFamily, Metric
 
 from app.core.rate_limit.errors import RateLimited
 from app.core.rate_limit.rules import RuleName, Rules
 from app.core.rate_limit.storage import Hit, RateLimitStorage, Window
+
+_REMEMBERED: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ class Decision:
     allowed: bool
 
     @classmethod
-    def of(cls, hits: list[Hit], windows: list[Window]) -> Self:
+    def of(cls, hits: Sequence[Hit], windows: list[Window]) -> Self:
         """Return the decision of the window that refuses longest, else has the least left."""
         hit, window = min(
             zip(hits, windows, strict=True),
@@ -52,10 +56,11 @@ class RateLimiter:
         self._rules = rules
         self._secret = secret[:64]
         self._storage = storage
+        self._hits = lru_cache(maxsize=_REMEMBERED)(self._new_hits)
 
     async def hit(self, rule: RuleName, *keys: str) -> Decision:
         """Count one hit by `keys`, whether it is allowed or not."""
-        hits = self._hits(rule, keys)
+        hits = self._hits(rule, *keys)
         return self._decision(hits, await self._storage.hit(*hits))
 
     async def enforce(self, rule: RuleName, *keys: str) -> None:
@@ -90,16 +95,16 @@ class RateLimiter:
         """Give back what the storage holds."""
         await self._storage.close()
 
-    def _hits(self, rule: RuleName, keys: tuple[str, ...]) -> list[Hit]:
+    def _new_hits(self, rule: RuleName, *keys: str) -> tuple[Hit, ...]:
         # A keyed hash: counters must not tell who was counted. A changed limit starts afresh.
         hits = []
         for limit in self._rules[rule].limits:
             text = "\0".join((rule, str(limit.amount), str(limit.get_expiry()), *keys))
             digest = blake2b(text.encode(), digest_size=16, key=self._secret).hexdigest()
             hits.append(Hit(limit, digest))
-        return hits
+        return tuple(hits)
 
-    def _decision(self, hits: list[Hit], windows: list[Window]) -> Decision:
+    def _decision(self, hits: Sequence[Hit], windows: list[Window]) -> Decision:
         decision = Decision.of(hits, windows)
         self.refusals += not decision.allowed
         return decision
