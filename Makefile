@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo render test test-quick test-suites lint lock clean
+.PHONY: help demo render test test-template test-quick test-suites jobs lint lock clean
 
 # Answers to the template's questions, as in ANSWERS="auth_mode=password"; defaults for the rest.
 # make exports it, as it does all that is set on its command line.
@@ -17,16 +17,23 @@ demo: ## Render a service and run it with all it needs, until Ctrl-C [PORT, SEED
 render: ## Render the working tree [DEST=build/service, ANSWERS]
 	@scripts/bootstrap && exec $(PYTHON) scripts/render.py $(DEST) $(ANSWERS)
 
-test: lint ## Every test: the template's, then the suites of what it renders
-	@$(PYTHON) -m pytest -n 2 -m "not serial"
-	@$(PYTHON) -m pytest -m serial
+test: lint test-template test-suites ## Every test: the template's, then the suites of what it renders [ANSWERS]
 
-test-quick: lint ## The same without the slow ones, in less than four minutes
+test-template: ## Those of the template: what it asks, writes and updates, and the demo [ANSWERS]
+	@scripts/bootstrap
 	@$(PYTHON) -m pytest -n 2 -m "not serial"
+	@$(PYTHON) -m pytest -m serial --ignore=tests/test_suites.py
+
+test-quick: export MATRIX := pairs
+test-quick: lint ## The same for a covering array of pairs and without the slow ones
+	@$(PYTHON) -m pytest -n 2 -m "not serial and not slow"
 	@$(PYTHON) -m pytest -m "serial and not slow"
 
-test-suites: ## Only the suites of what it renders [ANSWERS]
+test-suites: ## The suites of what it renders [ANSWERS]
 	@scripts/bootstrap && exec $(PYTHON) -m pytest tests/test_suites.py
+
+jobs: ## The jobs that share the suites out, as JSON, for the workflow
+	@scripts/bootstrap && exec env PYTHONPATH=scripts $(PYTHON) tests/matrix.py
 
 lint: ## ruff on the template and the tests, types of the tests
 	@scripts/bootstrap

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,25 +52,39 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def render(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Renderer]:
-    """Render once per set of answers. The folder is shared: copy it to change it."""
-    rendered: dict[frozenset[tuple[str, Any]], Path] = {}
+def render(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Renderer:
+    """Render once per set of answers. The folder is shared, by processes too: copy it to change it."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
 
     def render_once(**answers: Any) -> Path:
-        key = frozenset(answers.items())
-        if key not in rendered:
-            rendered[key] = tmp_path_factory.mktemp("render") / "service"
-            run_copy(str(template), rendered[key], data=answers, defaults=True, quiet=True)
-        return rendered[key]
+        digest = hashlib.sha256(json.dumps(answers, sort_keys=True).encode()).hexdigest()
+        done = shared / "renders" / digest[:16]
+        if not done.exists():
+            draft = tmp_path_factory.mktemp("draft")
+            with without_git():
+                run_copy(str(template), draft / "service", data=answers, defaults=True, quiet=True)
+            done.parent.mkdir(exist_ok=True)
+            with suppress(OSError):  # another process was faster
+                draft.rename(done)
+        return done / "service"
 
+    return render_once
+
+
+@contextmanager
+def without_git() -> Iterator[None]:
+    """Let Copier not ask git about each file; for renders of a template without .git."""
     with pytest.MonkeyPatch.context() as patch:
-        _render_faster(patch)
-        yield render_once
+        patch.setattr(_main, "is_git_available", lambda: False)
+        yield
 
 
-def _render_faster(patch: pytest.MonkeyPatch) -> None:
-    # Copier compiles every part of every path anew and asks git about each file: four fifths of a
-    # render's time. test_cli.py holds the result to that of the real command.
+@pytest.fixture(scope="session", autouse=True)
+def _render_faster() -> Iterator[None]:
+    # Copier compiles every part of every path anew: most of a render's time. test_cli.py holds the
+    # result to that of the real command.
     environment: Any = vars(_main)["SandboxedEnvironment"]
     compile_source = environment.compile
     compiled: dict[Any, Any] = {}
@@ -82,8 +99,9 @@ def _render_faster(patch: pytest.MonkeyPatch) -> None:
             compiled[key] = compile_source(self, source, *arguments, **options)
         return compiled[key]
 
-    patch.setattr(environment, "compile", compile_once)
-    patch.setattr(_main, "is_git_available", lambda: False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(environment, "compile", compile_once)
+        yield
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -1,9 +1,12 @@
-"""Every combination of the answers that copier.yml offers."""
+"""The combinations of the answers that copier.yml offers; run as a script, the jobs that share them out."""
 
 import itertools
+import json
 import os
 import shlex
 from typing import Any
+
+from allpairspy import AllPairs
 
 from render import parse_answers, questions
 
@@ -22,13 +25,45 @@ def choices(asked: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def combinations() -> list[Answers]:
-    """The full product, or what the variable ANSWERS leaves of it."""
+    """The full product, or what the variable ANSWERS leaves of it.
+
+    With MATRIX=pairs only so many that each two answers meet in one of them.
+
+    Raises:
+        ValueError: ANSWERS has an answer that no question offers.
+    """
     axes = choices(questions())
     wanted = parse_answers(shlex.split(os.environ.get("ANSWERS", "")))
-    product = (dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values()))
+    for question in axes.keys() & wanted.keys():
+        if wanted[question] not in axes[question]:
+            raise ValueError(f"{wanted[question]!r} is no answer to {question}")
+        axes[question] = [wanted[question]]
+    return pairs(axes) if os.environ.get("MATRIX") == "pairs" else product(axes)
+
+
+def product(axes: dict[str, list[str]]) -> list[Answers]:
+    """Every combination."""
+    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+
+
+def pairs(axes: dict[str, list[str]]) -> list[Answers]:
+    """A covering array of strength two: whichever two answers, one of its combinations has both."""
+    return [dict(zip(axes, values, strict=True)) for values in AllPairs(list(axes.values()))]
+
+
+def singles(axes: dict[str, list[str]]) -> list[Answers]:
+    """A few combinations in which each answer is met."""
+    longest = max(len(values) for values in axes.values())
     return [
-        c for c in product if c.items() >= {k: v for k, v in wanted.items() if k in axes}.items()
+        {question: values[n % len(values)] for question, values in axes.items()}
+        for n in range(longest)
     ]
+
+
+def jobs() -> list[str]:
+    """What ANSWERS is for each job of a run that shares the product out: one of each two answers to two questions."""
+    (first, second, *_) = choices(questions()).items()
+    return [f"{first[0]}={a} {second[0]}={b}" for a, b in itertools.product(first[1], second[1])]
 
 
 def name(answers: Answers) -> str:
@@ -39,3 +74,7 @@ def name(answers: Answers) -> str:
 def command(answers: Answers) -> str:
     """The words that repeat one combination's suite."""
     return 'make test-suites ANSWERS="' + " ".join(f"{k}={v}" for k, v in answers.items()) + '"'
+
+
+if __name__ == "__main__":
+    print(json.dumps(jobs()))

@@ -12,14 +12,15 @@ import pytest
 from copier import run_copy
 from packaging.utils import canonicalize_name
 
-from conftest import Renderer
+from conftest import Renderer, without_git
 from matrix import Answers, choices, combinations, name
 from render import ROOT, parse_answers, questions
 
 
 @pytest.mark.parametrize("answers", combinations(), ids=name)
 def test_every_combination_is_accepted(copie: Any, template: Path, answers: Answers) -> None:
-    result = copie.copy(extra_answers=answers, template_dir=template)
+    with without_git():
+        result = copie.copy(extra_answers=answers, template_dir=template)
     assert (result.exit_code, result.exception) == (0, None)
     assert answers.items() <= result.answers.items()
 

@@ -19,13 +19,16 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from conftest import Renderer
-from matrix import Answers, combinations, name
+from matrix import Answers, choices, combinations, name, pairs
 from render import ROOT, questions
 
 BIN = Path(sys.executable).parent
 
 BRACES = r"(?<!\$)\{\{[ -].*?\}\}|\{%|\{#"
 ANSWER = rf"\{{[{{%][^\n]*\b({'|'.join(questions())})\b"
+
+# Whatever ANSWERS narrows the rest to: these tests are about all answers together.
+EACH_TWO = pairs(choices(questions()))
 
 every = pytest.mark.parametrize("answers", combinations(), ids=name)
 
@@ -249,7 +252,7 @@ def test_imports_are_the_declared_dependencies(render: Renderer, answers: Answer
 
 def test_reasons_for_what_is_not_imported_are_still_needed(render: Renderer) -> None:
     unused = set[str]()
-    for answers in combinations():
+    for answers in EACH_TWO:
         service = render(**answers)
         production, development = _declared(service)
         unused |= production - _imported(service, "src", but="src/app/dev")
@@ -258,7 +261,7 @@ def test_reasons_for_what_is_not_imported_are_still_needed(render: Renderer) -> 
 
 
 def test_renders_declare_what_the_lock_was_made_for(render: Renderer) -> None:
-    declared = [_requirements(render(**answers)) for answers in combinations()]
+    declared = [_requirements(render(**answers)) for answers in EACH_TWO]
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
     assert set(groups["service"]) == {line for production, _ in declared for line in production}
     assert set(groups["service-dev"]) == {
@@ -296,6 +299,7 @@ def _needed_by(distribution: str, extras: tuple[str, ...]) -> frozenset[str]:
     return frozenset(_installed_by(requires(distribution) or [], extras))
 
 
+@cache
 def _distributions() -> dict[str, set[str]]:
     return {
         module: {canonicalize_name(d) for d in found}
@@ -306,17 +310,23 @@ def _distributions() -> dict[str, set[str]]:
 def _imported(service: Path, folder: str, but: str = "-") -> set[str]:
     """The distributions that the files of `folder` import, by name."""
     modules = {
-        module.split(".")[0]
+        module
         for path in sorted((service / folder).rglob("*.py"))
         if not path.is_relative_to(service / but)
-        for node in ast.walk(ast.parse(path.read_text()))
-        for module in _modules(node)
+        for module in _modules_of(path.read_text())
     }
     installed = _distributions()
     own = {"app", *(path.stem for path in (service / "tests").rglob("*.py")), "tests"}
     foreign = modules - sys.stdlib_module_names - own
     assert foreign <= installed.keys(), f"not installed: {foreign - installed.keys()}"
     return {next(iter(sorted(installed[module]))) for module in foreign}
+
+
+@cache
+def _modules_of(source: str) -> frozenset[str]:
+    # Renders have most of their files in common.
+    nodes = ast.walk(ast.parse(source))
+    return frozenset(module.split(".")[0] for node in nodes for module in _modules(node))
 
 
 def _modules(node: ast.AST) -> list[str]:

@@ -7,14 +7,24 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from copier import run_copy, run_update
 
 from conftest import commit, files, git
+from matrix import choices
 from releases import releases
-from render import ROOT, TEMPLATE, snapshot
+from render import ROOT, TEMPLATE, questions, snapshot
 
 EARLIER = "v0.0.1"
 NEXT = "v9999.0.0"
+
+# Each answer that is no default.
+OTHER = [
+    (question, answer)
+    for question, values in choices(questions()).items()
+    for answer in values
+    if answer != questions()[question]["default"]
+]
 
 every_release = pytest.mark.parametrize("tag", [EARLIER, *list(releases())[-2:]])
 
@@ -60,9 +70,9 @@ def _replace(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-def generate(repository: Path, service: Path, ref: str) -> Path:
+def generate(repository: Path, service: Path, ref: str, **answers: str) -> Path:
     """A committed service of one release, in a folder of a name that both renders share."""
-    run_copy(str(repository), service, vcs_ref=ref, defaults=True, quiet=True)
+    run_copy(str(repository), service, data=answers, vcs_ref=ref, defaults=True, quiet=True)
     git(service, "init", "--quiet")
     commit(service)
     return service
@@ -87,24 +97,38 @@ def test_what_the_user_did_survives_an_update_by_command_without_trust(
     repository: Path, tmp_path: Path, tag: str
 ) -> None:
     service = generate(repository, tmp_path / "acme", tag)
+    _work_on(service)
+    commit(service)
+    done = _update_by_command(service)
+    assert done.returncode == 0, done.stderr
+    assert "make test" in done.stderr
+    _check_the_work(service)
+    assert f"_commit: {NEXT}" in (service / ".copier-answers.yml").read_text()
+
+
+def _work_on(service: Path) -> None:
     (service / ".env").write_text("AUTH__KEYS=secret\n")
     (service / "src/app/api/v1/invoices.py").write_text('"""Invoices."""\n')
     (service / "CHANGELOG.md").write_text("# Ours\n")
     (service / ".pre-commit-config.yaml").unlink()
-    _replace(service / "pyproject.toml", '    "zxcvbn', '    "stripe>=11",\n    "zxcvbn')
+    _replace(
+        service / "pyproject.toml", "dependencies = [\n", 'dependencies = [\n    "stripe>=11",\n'
+    )
     _replace(service / "README.md", "# acme\n", "# acme\n\nRun by the billing team.\n")
-    commit(service)
 
-    done = subprocess.run(
-        [sys.executable, "-m", "copier", "update", "--defaults", f"--vcs-ref={NEXT}"],
+
+def _update_by_command(service: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "copier", "update", "--defaults", f"--vcs-ref={NEXT}", *options],
         cwd=service,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    assert "make test" in done.stderr
+
+
+def _check_the_work(service: Path) -> None:
     # Copier exits with 0 when it leaves conflicts.
     assert git(service, "diff", "--name-only", "--diff-filter=U") == ""
     git(service, "diff", "--check")
@@ -115,7 +139,47 @@ def test_what_the_user_did_survives_an_update_by_command_without_trust(
     assert "Run by the billing team." in (service / "README.md").read_text()
     pyproject = tomllib.loads((service / "pyproject.toml").read_text())
     assert "stripe>=11" in pyproject["project"]["dependencies"]
-    assert f"_commit: {NEXT}" in (service / ".copier-answers.yml").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("question", "answer"), OTHER, ids=[f"{q}={a}" for q, a in OTHER])
+def test_another_answer_makes_the_render_of_that_answer(
+    repository: Path, tmp_path: Path, question: str, answer: str
+) -> None:
+    service = generate(repository, tmp_path / "old/acme", NEXT)
+    fresh = generate(repository, tmp_path / "new/acme", NEXT, **{question: answer})
+    run_update(
+        service,
+        vcs_ref=NEXT,
+        data={question: answer},
+        defaults=True,
+        overwrite=True,
+        quiet=True,
+    )
+    assert files(service) == files(fresh)
+    # And back, which has to bring what the other answer did not have.
+    commit(service)
+    first = {question: choices(questions())[question][0]}
+    run_update(service, vcs_ref=NEXT, data=first, defaults=True, overwrite=True, quiet=True)
+    assert files(service) == files(generate(repository, tmp_path / "again/acme", NEXT))
+
+
+@pytest.mark.slow
+def test_another_answer_by_command_keeps_what_the_user_did(
+    repository: Path, tmp_path: Path
+) -> None:
+    service = generate(repository, tmp_path / "acme", NEXT)
+    _work_on(service)
+    commit(service)
+    others = [
+        f"--data={question}={values[-1]}" for question, values in choices(questions()).items()
+    ]
+    done = _update_by_command(service, *others)
+    assert done.returncode == 0, done.stderr
+    _check_the_work(service)
+    recorded = yaml.safe_load((service / ".copier-answers.yml").read_text())
+    for question, values in choices(questions()).items():
+        assert recorded[question] == values[-1]
 
 
 def test_update_brings_what_is_new_and_takes_what_is_gone(repository: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Probes, metrics and the pages for people."""
 
 import httpx
+import openapi_spec_validator
 import pytest
 from fastapi import FastAPI
 
@@ -92,6 +93,10 @@ async def test_the_mailbox_is_one_redirect_away(settings: Settings) -> None:
 
 async def test_development_pages_stay_in_development(client: httpx.AsyncClient) -> None:
     assert (await client.get("/verify-email")).status_code == 404
+
+
+def test_openapi_is_valid(app: FastAPI) -> None:
+    openapi_spec_validator.validate(app.openapi())
 
 
 async def test_openapi_describes_errors_and_the_bearer_scheme(app: FastAPI) -> None:

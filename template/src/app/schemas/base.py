@@ -25,6 +25,20 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
+class Change(Body):
+    """A request body of which any part may be left out, and then stays as it is.
+
+    A field's default says nothing to clients: it only stands for "left out" (`model_fields_set`).
+    """
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
+
+
 def _storable(value: str) -> str:
     if "\x00" in value:
         raise ValueError("must not contain the NUL character")

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from app.schemas.base import Body, Description, Name
+from app.schemas.base import Body, Change, Description, Name
 
 
 class ProjectCreate(Body):
@@ -13,7 +13,7 @@ class ProjectCreate(Body):
     description: Description | None = None
 
 
-class ProjectUpdate(Body):
+class ProjectUpdate(Change):
     name: Name = ""
     description: Description | None = None
 

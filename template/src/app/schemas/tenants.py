@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from app.core.roles import Role
 from app.core.slugs import SLUG_MAX_LENGTH, Slug
 from app.models.public.tenants import Tenant, TenantStatus
-from app.schemas.base import Body, Name, Text
+from app.schemas.base import Body, Change, Name, Text
 from app.schemas.json_objects import require_storable
 
 METADATA_MAX_BYTES: Final = 16 * 1024
@@ -33,7 +33,7 @@ class TenantCreate(Body):
     slug: Slug
 
 
-class TenantUpdate(Body):
+class TenantUpdate(Change):
     """`metadata` replaces the whole object."""
 
     name: Name = ""

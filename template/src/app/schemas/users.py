@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, SecretStr
 from app.core.roles import Role
 from app.core.security.passwords import MAX_LENGTH
 from app.models.public.tenants import TenantStatus
-from app.schemas.base import Body, Name
+from app.schemas.base import Body, Change, Name
 
 Password = Annotated[
     SecretStr,
@@ -21,7 +21,7 @@ Password = Annotated[
 ]
 
 
-class UserUpdate(Body):
+class UserUpdate(Change):
     full_name: Name = ""
 
 
