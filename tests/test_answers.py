@@ -75,7 +75,7 @@ REFUSED = [
     ("description", "C:\\temp", "without double quotes"),
     ("description", "a" * 200, "use at most 76"),
     ("tenant_strategy", "cookie", "'cookie' is not in ['header'"),
-    ("background_engine", "cron", "'cron' is not in ['temporal'"),
+    ("background_engine", "cron", "'cron' is not in ['temporal', 'postgres', 'inline']"),
     ("rate_limit_backend", "disk", "'disk' is not in ['redis', 'memory', 'none'"),
     ("auth_mode", "", "'' is not in ['password'"),
 ]

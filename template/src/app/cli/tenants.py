@@ -56,7 +56,7 @@ def create(
         str | None, typer.Option(help="Shown to people; else made of the slug.")
     ] = None,
 ) -> None:
-    """Add a tenant and have the worker make its schema."""
+    """Add a tenant and have its schema made in the background."""
     tenant = checked(_NewTenant, slug=slug, name=name or slug.title(), owner=owner)
     asyncio.run(_create(command_settings(), tenant))
 

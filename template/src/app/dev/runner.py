@@ -22,7 +22,7 @@ def run(
 ) -> int:
     """Run the service with all it needs until Ctrl-C or SIGTERM, and return the exit code.
 
-    Starts the servers of `app.dev.stack`, migrates, starts the worker and the API, seeds. The port is
+    Starts the servers of `app.dev.stack`, migrates, starts its processes, seeds. The port is
     `PORT` or 8000 unless given; every other port is a free one. `data` keeps the servers' data and the
     generated secrets between runs. Settings in the environment hold, except for the addresses of what
     is started here.

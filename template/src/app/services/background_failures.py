@@ -4,8 +4,12 @@ from typing import Final
 
 from app.core.db.failures import driver_error, is_transient
 from app.core.errors import Unavailable
+from app.core.mail import MailDelayed, MailRefused
 
 MAX_LENGTH: Final = 1000
+
+_ATTEMPTS_OF_ERRORS: Final = 3
+"""How often something is tried that does not look like an outage; a race may look like an error once."""
 
 
 def describe(exc: BaseException) -> str:
@@ -21,3 +25,17 @@ def describe(exc: BaseException) -> str:
 def may_pass(exc: BaseException) -> bool:
     """Tell whether the cause lies outside this service and may go away, as a restart of PostgreSQL does."""
     return isinstance(exc, Unavailable | OSError) or is_transient(exc)
+
+
+def is_final(exc: BaseException, attempt: int) -> bool:
+    """Tell whether there is no point in another attempt after this one, which counts from 1."""
+    if isinstance(exc, MailRefused):
+        return True
+    if isinstance(exc, MailDelayed) or may_pass(exc):
+        return False
+    return attempt >= _ATTEMPTS_OF_ERRORS
+
+
+def is_explained(exc: BaseException) -> bool:
+    """Tell whether one line says enough; a traceback helps with everything else."""
+    return isinstance(exc, MailDelayed | MailRefused) or may_pass(exc)

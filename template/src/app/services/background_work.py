@@ -1,4 +1,4 @@
-"""Everything that a worker can be asked to do, whichever engine asks."""
+"""Everything that can be asked for in the background, whichever engine asks."""
 
 from dataclasses import dataclass
 from typing import Self

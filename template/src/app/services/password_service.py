@@ -36,7 +36,7 @@ class PasswordService:
     async def request_reset(self, email: str) -> None:
         """Have a mail with a reset token sent to the user with this address.
 
-        The same statements run, and a mail is asked for, whether or not there is one; the worker finds out.
+        The same statements run, and a mail is asked for, whether or not there is one; whoever sends it finds out.
         """
         id = uuid7()
         await self.verifications.add_reset(id, email, utcnow() + self.settings.reset_ttl)

@@ -78,7 +78,7 @@ class RegistrationService:
     async def resend(self, email: str) -> None:
         """Have the mail of the latest open registration sent again.
 
-        The same statements run, and a mail is asked for, whether or not there is one; the worker finds out. A token
+        The same statements run, and a mail is asked for, whether or not there is one; whoever sends it finds out. A token
         that was mailed before stays good, as long as the new one.
         """
         account = await self.users.account(email)

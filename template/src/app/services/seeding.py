@@ -27,7 +27,7 @@ from app.services.tenant_creation import TenantCreation
 
 
 class Seeding:
-    """Adds what is missing and can be repeated. Tenants are made here and now, so that no worker is needed."""
+    """Adds what is missing and can be repeated. Tenants are made here and now, so that nothing else need run."""
 
     def __init__(self, work: BackgroundWork, passwords: Passwords) -> None:
         self.database = work.database

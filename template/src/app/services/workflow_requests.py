@@ -25,7 +25,7 @@ class Mail(StrEnum):
 
 
 class WorkflowRequests:
-    """Writes requests that a worker finds after the commit. Nothing here knows which engine runs them."""
+    """Writes requests that are found after the commit. Nothing here knows which engine carries them out."""
 
     def __init__(self, session: LobbySession) -> None:
         self.executions = WorkflowExecutionRepository(session)
@@ -46,7 +46,7 @@ class WorkflowRequests:
         user_id: UUID | None = None,
         tenant_id: UUID | None = None,
     ) -> WorkflowExecution:
-        """Have a mail written and sent; the row holds ids, the worker looks up the rest."""
+        """Have a mail written and sent; the row holds ids, the rest is looked up when it is written."""
         payload = {"mail": mail.value, "subject": str(subject)}
         return await self._add(
             WorkflowKind.SEND_EMAIL, tenant_id=tenant_id, user_id=user_id, payload=payload

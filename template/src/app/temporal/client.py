@@ -15,7 +15,7 @@ from temporalio.runtime import (
 )
 from temporalio.service import RetryConfig
 
-from app.core.settings import TemporalSettings
+from app.core.settings_temporal import TemporalSettings
 
 RPC_TIMEOUT: Final = timedelta(seconds=5)
 

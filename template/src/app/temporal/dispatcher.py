@@ -11,6 +11,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from app.core.db.database import Database
+from app.repositories.public.workflow_dispatch import WorkflowDispatch
 from app.repositories.public.workflow_queue import QueuedExecution, WorkflowQueue
 from app.services.workflow_outcomes import WorkflowOutcomes
 from app.temporal.client import RPC_TIMEOUT
@@ -37,14 +38,14 @@ class Dispatcher:
     async def start_pending(self) -> bool:
         """Start the oldest pending executions, and tell whether there may be more."""
         async with self.database.lobby() as session:
-            pending = await WorkflowQueue(session).claim_pending(_BATCH)
+            pending = await WorkflowDispatch(session).claim_pending(_BATCH)
         results = await asyncio.gather(
             *(self._start(execution) for execution in pending), return_exceptions=True
         )
         outcomes = list(zip(pending, results, strict=True))
         if pending:
             async with self.database.lobby() as session:
-                queue = WorkflowQueue(session)
+                queue = WorkflowDispatch(session)
                 await queue.mark_running([e.id for e, result in outcomes if result is None])
                 await queue.release([e.id for e, result in outcomes if result is not None])
         _raise_first(results)
@@ -58,7 +59,7 @@ class Dispatcher:
         # Nothing may be running, and an outage is to be noticed all the same.
         await self.client.service_client.check_health(timeout=RPC_TIMEOUT)
         async with self.database.lobby() as session:
-            running = await WorkflowQueue(session).claim_running(_BATCH)
+            running = await WorkflowDispatch(session).claim_running(_BATCH)
         _raise_first(
             await asyncio.gather(
                 *(self._look_after(execution) for execution in running), return_exceptions=True

@@ -9,9 +9,10 @@ import structlog
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from app.core.settings import TemporalSettings
+from app.core.settings import Settings
 from app.services.background_failures import describe
 from app.services.background_work import BackgroundWork
+from app.services.loops import Loop
 from app.temporal.activities.clean_up import CleanUpActivities
 from app.temporal.activities.mail import MailActivities
 from app.temporal.activities.outcomes import OutcomeActivities
@@ -19,7 +20,7 @@ from app.temporal.activities.tenants import DeletionActivities, ProvisioningActi
 from app.temporal.client import connect_worker_client, lazy_client
 from app.temporal.dispatcher import Dispatcher
 from app.temporal.interceptor import ActivityInterceptor
-from app.temporal.loops import Loop
+from app.temporal.loops import WatchedLoop
 from app.temporal.schedules import Schedules
 from app.temporal.workflows.clean_up import CleanUp, RequestCleanUp
 from app.temporal.workflows.delete_tenant import DeleteTenant
@@ -46,10 +47,11 @@ _ALIVE_SECONDS: Final = 120.0
 class Engine:
     """Runs until it is told to stop; an outage of Temporal or PostgreSQL is waited for."""
 
-    def __init__(self, work: BackgroundWork, settings: TemporalSettings) -> None:
+    def __init__(self, work: BackgroundWork, settings: Settings) -> None:
         self.work = work
-        self.settings = settings
-        self._dispatching: list[Loop] = []
+        self.settings = settings.temporal
+        self.grace = settings.worker.drain_timeout
+        self._dispatching: list[WatchedLoop] = []
         self._worker: Worker | None = None
         self._interrupted = False
 
@@ -62,14 +64,14 @@ class Engine:
         working = self._worker is not None and self._worker.is_running
         return working and all(loop.succeeded_within(_READY_SECONDS) for loop in self._dispatching)
 
-    async def run(self, stop: asyncio.Event, *, grace: timedelta) -> None:
-        """Work until `stop` is set, then let running activities finish for at most `grace`."""
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then let running activities finish for as long as a worker drains."""
         loops = await self._loops()
         running = [asyncio.create_task(loop.run()) for loop in loops]
         stopping = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
-                await self._serve(stopping, grace)
+                await self._serve(stopping)
         finally:
             for task in running:
                 task.cancel()
@@ -80,8 +82,8 @@ class Engine:
         dispatcher = Dispatcher(client, settings.task_queue, self.work.database, self.work.outcomes)
         poll_seconds = settings.poll_interval.total_seconds()
         self._dispatching = [
-            Loop("start_pending", dispatcher.start_pending, pause_seconds=poll_seconds),
-            Loop("reconcile", dispatcher.reconcile, pause_seconds=_RECONCILE_SECONDS),
+            WatchedLoop("start_pending", dispatcher.start_pending, pause_seconds=poll_seconds),
+            WatchedLoop("reconcile", dispatcher.reconcile, pause_seconds=_RECONCILE_SECONDS),
         ]
         schedules = Schedules(client, settings.task_queue)
         return [
@@ -89,13 +91,13 @@ class Engine:
             Loop("schedules", schedules.ensure, pause_seconds=_SCHEDULES_SECONDS),
         ]
 
-    async def _serve(self, stopping: asyncio.Task[Any], grace: timedelta) -> None:
+    async def _serve(self, stopping: asyncio.Task[Any]) -> None:
         try:
             client, task_queue = (
                 await connect_worker_client(self.settings),
                 self.settings.task_queue,
             )
-            self._worker = build_worker(client, self.work, task_queue=task_queue, grace=grace)
+            self._worker = build_worker(client, self.work, task_queue=task_queue, grace=self.grace)
             working = asyncio.create_task(self._worker.run())
             log.info("worker_started", task_queue=task_queue)
             self._interrupted = False

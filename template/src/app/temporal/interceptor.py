@@ -16,15 +16,9 @@ from temporalio.worker import (
     Interceptor,
 )
 
-from app.core.mail import MailDelayed, MailRefused
-from app.services.background_failures import describe, may_pass
+from app.services.background_failures import describe, is_explained, is_final
 
 log = structlog.get_logger(__name__)
-
-_ATTEMPTS_OF_ERRORS: Final = 3
-"""How often something is tried that does not look like an outage; a race may look like an error once."""
-
-_EXPECTED: Final = (MailDelayed, MailRefused)
 
 _BEATS_PER_TIMEOUT: Final = 3
 
@@ -52,26 +46,16 @@ class _Inbound(ActivityInboundInterceptor):
                 async with _heartbeats(info):
                     result = await self.next.execute_activity(input)
             except Exception as exc:
-                final = _is_final(exc, info.attempt)
-                error, unexplained = (
-                    describe(exc),
-                    not isinstance(exc, _EXPECTED) and not may_pass(exc),
+                error, final = describe(exc), is_final(exc, info.attempt)
+                log.warning(
+                    "activity_failed", error=error, final=final, exc_info=not is_explained(exc)
                 )
-                log.warning("activity_failed", error=error, final=final, exc_info=unexplained)
                 # No cause: tracebacks and messages of libraries quote addresses.
                 raise ApplicationError(
                     error, type=type(exc).__name__, non_retryable=final
                 ) from None
             log.info("activity_completed", seconds=round(time.monotonic() - began, 3))
             return result
-
-
-def _is_final(exc: Exception, attempt: int) -> bool:
-    if isinstance(exc, MailRefused):
-        return True
-    if isinstance(exc, MailDelayed) or may_pass(exc):
-        return False
-    return attempt >= _ATTEMPTS_OF_ERRORS
 
 
 @asynccontextmanager

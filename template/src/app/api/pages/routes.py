@@ -82,7 +82,7 @@ async def mailbox(components: ComponentsDep) -> Response:
     Raises:
         NotFound: mail goes somewhere else.
     """
-    url = components.settings.dev.mailbox_url
+    url = components.settings.dev.pages.get("Mailbox")
     if url is None:
         raise NotFound
     return RedirectResponse(url)
@@ -103,10 +103,8 @@ async def script() -> Response:
 def _links(dev: DevSettings) -> Iterable[tuple[str, str, str]]:
     yield "/docs", "API", "Try each route (Swagger UI)"
     yield "/redoc", "Reference", "Read about each route (ReDoc)"
-    if dev.mailbox_url:
-        yield dev.mailbox_url, "Mailbox", "Every mail that was sent"
-    if dev.temporal_ui_url:
-        yield dev.temporal_ui_url, "Temporal", "Workflows as they run"
+    for title, url in dev.pages.items():
+        yield url, title, "Started beside the service"
     yield "/metrics", "Metrics", "For Prometheus"
     yield "/health/ready", "Health", "Whether requests are answered"
 

@@ -113,7 +113,7 @@ async def admit_member(unit: UnitOfWork, admission: MemberAdmission) -> Role:
 
 
 async def enter_tenant(unit: UnitOfWork, tenant_id: UUID) -> None:
-    """Begin the transaction in a tenant's schema without a caller, for the worker and the operator.
+    """Begin the transaction in a tenant's schema without a caller, for background work and the operator.
 
     Raises:
         TenantNotFound: there is no such tenant, or it has no schema to enter.

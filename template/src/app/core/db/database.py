@@ -25,7 +25,7 @@ class UnsupportedServer(Exception):
 
 
 class Database:
-    """The pool of one process; built by `main`, `worker` and `cli`, and closed by them."""
+    """A pool; closed by who built it."""
 
     def __init__(self, settings: DatabaseSettings, *, observe: ObserveQuery | None = None) -> None:
         self.engine = create_pool(settings)

@@ -1,4 +1,4 @@
-"""Alembic for the two trees, `public` and `tenant`, each with a branch of the template and one of yours.
+"""Alembic for the two trees, `public` and `tenant`, each with branches of the template and one of yours.
 
 Alembic keeps its state in globals: one upgrade at a time in a process, here in a single thread.
 """
@@ -23,7 +23,6 @@ from app.core.db import tenancy
 type TreeName = Literal["public", "tenant"]
 
 SCRIPTS: Final = Path(__file__).parents[3] / "alembic"
-BRANCHES: Final = ("lobby", "app")
 
 _ONE_AT_A_TIME: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="alembic")
 
@@ -49,7 +48,7 @@ type Step = Callable[[Connection, Config], None]
 
 
 async def upgrade(engine: AsyncEngine, tree: Tree, *, schema: str | None = None) -> None:
-    """Bring the lobby, or a tenant's `schema`, to the newest migrations of both branches."""
+    """Bring the lobby, or a tenant's `schema`, to the newest migrations of every branch."""
     await _run(engine, tree, lambda _connection, config: command.upgrade(config, "heads"), schema)
 
 
@@ -134,7 +133,8 @@ def _config(tree: Tree, connection: Connection | None) -> Config:
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS))
     config.set_main_option("path_separator", "newline")
-    locations = (str(SCRIPTS / tree.name / branch) for branch in BRANCHES)
-    config.set_main_option("version_locations", "\n".join(locations))
+    # A branch is a folder.
+    branches = {str(file.parent) for file in (SCRIPTS / tree.name).glob("*/*.py")}
+    config.set_main_option("version_locations", "\n".join(sorted(branches)))
     config.attributes.update(tree=tree, connection=connection)
     return config

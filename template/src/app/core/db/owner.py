@@ -1,4 +1,4 @@
-"""The DDL role's connections: for the worker and the operator's commands, never for a request."""
+"""The DDL role's connections: for background work and the operator's commands, never for a request."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

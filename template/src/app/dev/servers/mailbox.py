@@ -40,8 +40,8 @@ class Mailbox(Server):
         self._http_port = network.reserve_port()
 
     def environment(self) -> Mapping[str, str]:
-        """`MAIL__SMTP_URL` and the page's `DEV__MAILBOX_URL`."""
-        return {"MAIL__SMTP_URL": self.smtp_url, "DEV__MAILBOX_URL": self.url}
+        """`MAIL__SMTP_URL`."""
+        return {"MAIL__SMTP_URL": self.smtp_url}
 
     def pages(self) -> Mapping[str, str]:
         """The page that shows mail."""

@@ -45,8 +45,8 @@ class Temporal(Server):
         self._ui_port = network.reserve_port()
 
     def environment(self) -> Mapping[str, str]:
-        """`TEMPORAL__ADDRESS` and the page's `DEV__TEMPORAL_UI_URL`."""
-        return {"TEMPORAL__ADDRESS": self.address, "DEV__TEMPORAL_UI_URL": self.ui_url}
+        """`TEMPORAL__ADDRESS`."""
+        return {"TEMPORAL__ADDRESS": self.address}
 
     def pages(self) -> Mapping[str, str]:
         """The page that shows workflows."""

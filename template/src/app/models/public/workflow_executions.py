@@ -23,7 +23,7 @@ class WorkflowKind(StrEnum):
 
 
 class WorkflowStatus(StrEnum):
-    """How far it is. `pending` waits for a worker."""
+    """How far it is. `pending` waits for its first attempt."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -57,7 +57,7 @@ class WorkflowExecution(PublicBase, table=True):
     )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
-    """Also the engine's workflow id, as `{kind}-{id}`: starting it twice does it once."""
+    """Also what the engine knows it by: asked for twice, it is done once."""
     kind: WorkflowKind = Field(sa_type=text_enum(WorkflowKind))
     status: WorkflowStatus = Field(
         default=WorkflowStatus.PENDING, sa_type=text_enum(WorkflowStatus)
@@ -76,5 +76,5 @@ class WorkflowExecution(PublicBase, table=True):
     created_at: datetime = Field(default_factory=utcnow, sa_type=Timestamp)
     started_at: datetime | None = Field(default=None, sa_type=Timestamp)
     checked_at: datetime | None = Field(default=None, sa_type=Timestamp)
-    """When the engine was last asked about a running execution."""
+    """When somebody last looked after it."""
     finished_at: datetime | None = Field(default=None, sa_type=Timestamp)

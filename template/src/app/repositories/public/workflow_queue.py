@@ -1,27 +1,16 @@
-"""Requested background work as a queue that any number of workers reads."""
+"""The state of requested background work, as what carries it out sees and changes it."""
 
-from collections.abc import Sequence
-from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Select, case, exists, func, select, update
+from sqlalchemy import exists, func, select, update
 from sqlmodel import col
 
 from app.core.db.sessions import LobbySession
 from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind, WorkflowStatus
 
-CLAIM_LEASE: Final = timedelta(seconds=5)
-"""How long one worker has a pending execution to itself; then another may try."""
-
-CHECK_INTERVAL: Final = timedelta(seconds=20)
-CHECK_INTERVAL_OF_DELETIONS: Final = timedelta(minutes=10)
-"""They sleep for weeks, many at a time."""
-
-_PENDING: Final = col(WorkflowExecution.status) == WorkflowStatus.PENDING
-_RUNNING: Final = col(WorkflowExecution.status) == WorkflowStatus.RUNNING
-_OPEN: Final = _PENDING | _RUNNING
+_OPEN: Final = col(WorkflowExecution.status).in_((WorkflowStatus.PENDING, WorkflowStatus.RUNNING))
 
 
 class QueuedExecution(BaseModel):
@@ -34,57 +23,10 @@ class QueuedExecution(BaseModel):
 
 
 class WorkflowQueue:
-    """Rows that another worker is looking at are passed over, not waited for."""
+    """One execution at a time, by its id."""
 
     def __init__(self, session: LobbySession) -> None:
         self.session = session
-
-    async def claim_pending(self, limit: int) -> list[QueuedExecution]:
-        """Return the oldest executions that nobody else is starting."""
-        checked_at = col(WorkflowExecution.checked_at)
-        unclaimed = checked_at.is_(None) | (checked_at < func.now() - CLAIM_LEASE)
-        return await self._claim(
-            select(col(WorkflowExecution.id))
-            .where(_PENDING, unclaimed)
-            .order_by(col(WorkflowExecution.id)),
-            limit,
-        )
-
-    async def claim_running(self, limit: int) -> list[QueuedExecution]:
-        """Return the executions that the engine has not been asked about for longest."""
-        interval = case(
-            (
-                col(WorkflowExecution.kind) == WorkflowKind.DELETE_TENANT,
-                CHECK_INTERVAL_OF_DELETIONS,
-            ),
-            else_=CHECK_INTERVAL,
-        )
-        # One that was enqueued as running, by `app seed`, has not been checked at all.
-        checked_at = func.coalesce(
-            col(WorkflowExecution.checked_at), col(WorkflowExecution.created_at)
-        )
-        return await self._claim(
-            select(col(WorkflowExecution.id))
-            .where(_RUNNING, checked_at < func.now() - interval)
-            .order_by(checked_at),
-            limit,
-        )
-
-    async def mark_running(self, ids: Sequence[UUID]) -> None:
-        """Record that the engine has them; what has ended meanwhile stays as it is."""
-        await self.session.execute(
-            update(WorkflowExecution)
-            .where(col(WorkflowExecution.id).in_(ids), _PENDING)
-            .values(status=WorkflowStatus.RUNNING, started_at=func.now(), checked_at=func.now())
-        )
-
-    async def release(self, ids: Sequence[UUID]) -> None:
-        """Give back what was claimed and could not be started."""
-        await self.session.execute(
-            update(WorkflowExecution)
-            .where(col(WorkflowExecution.id).in_(ids), _PENDING)
-            .values(checked_at=None)
-        )
 
     async def is_open(self, execution_id: UUID) -> bool:
         """Tell whether the execution has still to be done."""
@@ -107,15 +49,3 @@ class WorkflowQueue:
             .returning(col(WorkflowExecution.id))
         )
         return closed.first() is not None
-
-    async def _claim(self, ids: Select[Any], limit: int) -> list[QueuedExecution]:
-        claimed = await self.session.execute(
-            update(WorkflowExecution)
-            .where(
-                col(WorkflowExecution.id).in_(ids.limit(limit).with_for_update(skip_locked=True))
-            )
-            .values(checked_at=func.now())
-            .returning(col(WorkflowExecution.id), col(WorkflowExecution.kind))
-            .execution_options(synchronize_session=False)
-        )
-        return [QueuedExecution.model_validate(dict(row)) for row in claimed.mappings()]

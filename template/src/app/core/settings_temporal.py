@@ -1,0 +1,26 @@
+"""Settings of background work: Temporal, and the worker that talks to it."""
+
+from datetime import timedelta
+
+from pydantic import BaseModel
+
+from app.core import about
+from app.core.sections import Section
+from app.core.settings_worker import WorkerSettings
+
+
+class TemporalSettings(Section):
+    """Temporal, which only the worker talks to."""
+
+    address: str = "127.0.0.1:7233"
+    namespace: str = "default"
+    task_queue: str = about.SLUG
+    poll_interval: timedelta = timedelta(milliseconds=500)
+    """How often the worker looks for requested workflow executions."""
+
+
+class EngineSettings(BaseModel):
+    """What background work adds to the settings."""
+
+    temporal: TemporalSettings = TemporalSettings()
+    worker: WorkerSettings = WorkerSettings()

@@ -1,0 +1,101 @@
+"""Requested background work as a queue that any number of processes reads."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col
+
+from app.core.db.sessions import LobbySession
+from app.models.public.workflow_claims import WorkflowClaim
+from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind, WorkflowStatus
+
+_OPEN: Final = col(WorkflowExecution.status).in_((WorkflowStatus.PENDING, WorkflowStatus.RUNNING))
+
+
+class Claimed(BaseModel):
+    """An execution that is this process's to carry out."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    kind: WorkflowKind
+    attempt: int
+    """Counts from 1."""
+
+
+class WorkflowClaims:
+    """Rows that another process is looking at are passed over, not waited for. The clock is PostgreSQL's."""
+
+    def __init__(self, session: LobbySession, holder: UUID) -> None:
+        self.session = session
+        self.holder = holder
+
+    async def claim(self, limit: int, lease: timedelta) -> list[Claimed]:
+        """Take the oldest open executions that are due and in nobody's hands."""
+        due = (
+            select(col(WorkflowExecution.id), col(WorkflowExecution.kind))
+            .outerjoin(WorkflowClaim, col(WorkflowClaim.execution_id) == col(WorkflowExecution.id))
+            .where(
+                _OPEN,
+                col(WorkflowClaim.due_at).is_(None) | (col(WorkflowClaim.due_at) <= func.now()),
+            )
+            .order_by(col(WorkflowExecution.id))
+            .limit(limit)
+            .with_for_update(of=WorkflowExecution, skip_locked=True)
+        )
+        kinds = {row.id: row.kind for row in await self.session.execute(due)}
+        if not kinds:
+            return []
+        values = {"holder": self.holder, "due_at": func.now() + lease}
+        claim = insert(WorkflowClaim).values(
+            [{"execution_id": id, "attempts": 1, **values} for id in kinds]
+        )
+        claimed = await self.session.execute(
+            claim.on_conflict_do_update(
+                index_elements=[col(WorkflowClaim.execution_id)],
+                set_={"attempts": col(WorkflowClaim.attempts) + 1, **values},
+                # Somebody may have taken it between our snapshot and our lock.
+                where=col(WorkflowClaim.due_at) <= func.now(),
+            ).returning(col(WorkflowClaim.execution_id), col(WorkflowClaim.attempts))
+        )
+        return [
+            Claimed(id=row.execution_id, kind=kinds[row.execution_id], attempt=row.attempts)
+            for row in claimed
+        ]
+
+    async def extend(self, ids: Sequence[UUID], lease: timedelta) -> set[UUID]:
+        """Keep executions for longer, and return those that are still this process's."""
+        kept = await self.session.execute(
+            update(WorkflowClaim)
+            .where(
+                col(WorkflowClaim.execution_id).in_(ids), col(WorkflowClaim.holder) == self.holder
+            )
+            .values(due_at=func.now() + lease)
+            .returning(col(WorkflowClaim.execution_id))
+        )
+        return set(kept.scalars())
+
+    async def put_back(self, id: UUID, after: timedelta, *, uncounted: bool) -> None:
+        """Make an execution due again `after` a while, for anybody; `uncounted` if nothing was attempted."""
+        await self.session.execute(
+            update(WorkflowClaim)
+            .where(col(WorkflowClaim.execution_id) == id, col(WorkflowClaim.holder) == self.holder)
+            .values(
+                holder=None,
+                due_at=func.now() + after,
+                attempts=col(WorkflowClaim.attempts) - (1 if uncounted else 0),
+            )
+        )
+
+    async def drop(self, id: UUID) -> None:
+        """Forget an execution that has ended."""
+        await self.session.execute(
+            delete(WorkflowClaim).where(
+                col(WorkflowClaim.execution_id) == id, col(WorkflowClaim.holder) == self.holder
+            )
+        )

@@ -1,0 +1,89 @@
+"""Requested background work as a queue that any number of workers reads."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Select, case, func, select, update
+from sqlmodel import col
+
+from app.core.db.sessions import LobbySession
+from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind, WorkflowStatus
+from app.repositories.public.workflow_queue import QueuedExecution
+
+CLAIM_LEASE: Final = timedelta(seconds=5)
+"""How long one worker has a pending execution to itself; then another may try."""
+
+CHECK_INTERVAL: Final = timedelta(seconds=20)
+CHECK_INTERVAL_OF_DELETIONS: Final = timedelta(minutes=10)
+"""They sleep for weeks, many at a time."""
+
+_PENDING: Final = col(WorkflowExecution.status) == WorkflowStatus.PENDING
+_RUNNING: Final = col(WorkflowExecution.status) == WorkflowStatus.RUNNING
+
+
+class WorkflowDispatch:
+    """Rows that another worker is looking at are passed over, not waited for."""
+
+    def __init__(self, session: LobbySession) -> None:
+        self.session = session
+
+    async def claim_pending(self, limit: int) -> list[QueuedExecution]:
+        """Return the oldest executions that nobody else is starting."""
+        checked_at = col(WorkflowExecution.checked_at)
+        unclaimed = checked_at.is_(None) | (checked_at < func.now() - CLAIM_LEASE)
+        return await self._claim(
+            select(col(WorkflowExecution.id))
+            .where(_PENDING, unclaimed)
+            .order_by(col(WorkflowExecution.id)),
+            limit,
+        )
+
+    async def claim_running(self, limit: int) -> list[QueuedExecution]:
+        """Return the executions that the engine has not been asked about for longest."""
+        interval = case(
+            (
+                col(WorkflowExecution.kind) == WorkflowKind.DELETE_TENANT,
+                CHECK_INTERVAL_OF_DELETIONS,
+            ),
+            else_=CHECK_INTERVAL,
+        )
+        # One that was enqueued as running, by `app seed`, has not been checked at all.
+        checked_at = func.coalesce(
+            col(WorkflowExecution.checked_at), col(WorkflowExecution.created_at)
+        )
+        return await self._claim(
+            select(col(WorkflowExecution.id))
+            .where(_RUNNING, checked_at < func.now() - interval)
+            .order_by(checked_at),
+            limit,
+        )
+
+    async def mark_running(self, ids: Sequence[UUID]) -> None:
+        """Record that the engine has them; what has ended meanwhile stays as it is."""
+        await self.session.execute(
+            update(WorkflowExecution)
+            .where(col(WorkflowExecution.id).in_(ids), _PENDING)
+            .values(status=WorkflowStatus.RUNNING, started_at=func.now(), checked_at=func.now())
+        )
+
+    async def release(self, ids: Sequence[UUID]) -> None:
+        """Give back what was claimed and could not be started."""
+        await self.session.execute(
+            update(WorkflowExecution)
+            .where(col(WorkflowExecution.id).in_(ids), _PENDING)
+            .values(checked_at=None)
+        )
+
+    async def _claim(self, ids: Select[Any], limit: int) -> list[QueuedExecution]:
+        claimed = await self.session.execute(
+            update(WorkflowExecution)
+            .where(
+                col(WorkflowExecution.id).in_(ids.limit(limit).with_for_update(skip_locked=True))
+            )
+            .values(checked_at=func.now())
+            .returning(col(WorkflowExecution.id), col(WorkflowExecution.kind))
+            .execution_options(synchronize_session=False)
+        )
+        return [QueuedExecution.model_validate(dict(row)) for row in claimed.mappings()]

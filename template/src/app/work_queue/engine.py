@@ -1,0 +1,129 @@
+"""A queue in PostgreSQL as the engine of background work (ADR 0018)."""
+
+import asyncio
+import logging
+import time
+from typing import Any, Final
+
+import structlog
+from pgqueuer import QueueManager, SchedulerManager
+from pgqueuer.domain.types import Channel
+from pgqueuer.models import Schedule
+
+from app.core.settings import Settings
+from app.models.public.workflow_executions import WorkflowKind
+from app.services.background_failures import describe
+from app.services.background_work import BackgroundWork
+from app.services.workflow_attempts import WorkflowAttempts
+from app.work_queue.jobs import Jobs
+from app.work_queue.queries import NAMES, ObservedDriver, connected, queries
+from app.work_queue.sweeper import Sweeper
+
+log = structlog.get_logger(__name__)
+
+EVERY_HOUR: Final = "0 * * * *"
+EVERY_MINUTE: Final = "* * * * *"
+
+_MAX_PAUSE_SECONDS: Final = 5.0
+_READY_SECONDS: Final = 10.0
+_ALIVE_SECONDS: Final = 120.0
+
+
+class Engine:
+    """Runs until it is told to stop; an outage of PostgreSQL is waited for."""
+
+    def __init__(
+        self, work: BackgroundWork, settings: Settings, attempts: WorkflowAttempts | None = None
+    ) -> None:
+        self.work = work
+        self.settings = settings.queue
+        self.retention = settings.tenants.workflow_retention
+        self.attempts = attempts or WorkflowAttempts(work)
+        self._tried_at = time.monotonic()
+        self._driver: ObservedDriver | None = None
+        self._failures = 0
+        # It repeats what is logged here, and each retry.
+        logging.getLogger("pgqueuer").setLevel(logging.ERROR)
+
+    def is_alive(self) -> bool:
+        """Tell whether work is still looked for, in an outage too; if not, a restart may help."""
+        return self._seconds_since(self._tried_at) < _ALIVE_SECONDS or self.is_ready()
+
+    def is_ready(self) -> bool:
+        """Tell whether work is found and done: PostgreSQL answered a moment ago."""
+        if self._driver is None:
+            return False
+        pause = self.settings.poll_interval.total_seconds()
+        return self._seconds_since(self._driver.answered_at) < pause + _READY_SECONDS
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then finish what was begun, however long it takes."""
+        stopping = asyncio.create_task(stop.wait())
+        while not stop.is_set():
+            self._tried_at = time.monotonic()
+            try:
+                async with connected(self.work.owner) as driver:
+                    await self._serve(driver, stopping)
+            except Exception as exc:
+                self._failures += 1
+                if self._failures == 1:
+                    # An outage is reported once.
+                    log.warning("worker_interrupted", error=describe(exc))
+                pause = min(0.1 * 2**self._failures, _MAX_PAUSE_SECONDS)
+                await asyncio.wait([stopping], timeout=pause)
+            finally:
+                self._driver = None
+
+    async def _serve(self, driver: ObservedDriver, stopping: asyncio.Task[Any]) -> None:
+        queue, clock = self._queue(driver), self._clock(driver)
+        clock.shutdown = queue.shutdown
+        batch = self.settings.concurrency // 2
+        tasks = [
+            asyncio.create_task(
+                queue.run(
+                    dequeue_timeout=self.settings.poll_interval,
+                    batch_size=min(batch, 10),
+                    max_concurrent_tasks=self.settings.concurrency,
+                    shutdown_on_listener_failure=True,
+                    heartbeat_timeout=self.settings.heartbeat_timeout,
+                    log_aggregation_interval=self.settings.heartbeat_timeout * 0,
+                )
+            ),
+            asyncio.create_task(clock.run()),
+        ]
+        self._driver = driver
+        self._failures = 0
+        log.info("worker_started")
+        await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+        # Never cancelled: the queue would take what runs for abandoned on purpose, and forget it.
+        queue.shutdown.set()
+        await asyncio.wait(tasks)
+        for task in tasks:
+            task.result()
+
+    def _queue(self, driver: ObservedDriver) -> QueueManager:
+        found = queries(driver)
+        queue = QueueManager(found, Channel(NAMES.channel))
+        jobs = Jobs(self.attempts, found)
+        for kind in WorkflowKind:
+            queue.entrypoint(kind.value, accepts_context=False)(jobs.run)
+        return queue
+
+    def _clock(self, driver: ObservedDriver) -> SchedulerManager:
+        sweeper = Sweeper(driver, self.retention)
+        clock = SchedulerManager(queries(driver))
+
+        async def clean_up(_schedule: Schedule) -> None:
+            await self.work.clean_up.request()
+            await sweeper.forget()
+
+        async def enqueue_lost(_schedule: Schedule) -> None:
+            await sweeper.enqueue_lost()
+
+        clock.schedule("request_clean_up", EVERY_HOUR)(clean_up)
+        clock.schedule("enqueue_lost", EVERY_MINUTE)(enqueue_lost)
+        return clock
+
+    @staticmethod
+    def _seconds_since(moment: float) -> float:
+        return time.monotonic() - moment

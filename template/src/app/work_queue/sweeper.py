@@ -1,0 +1,57 @@
+"""Puts right what the queue and the rows of `workflow_executions` disagree about, and forgets what is long over."""
+
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from pgqueuer import AsyncpgDriver
+
+from app.work_queue.queries import queries
+
+log = structlog.get_logger(__name__)
+
+_BATCH: Final = 100
+
+# A row of this very moment may be one whose job is being finished.
+_WITHOUT_A_JOB: Final = """
+SELECT id::text AS id, kind FROM public.workflow_executions
+WHERE finished_at IS NULL AND created_at < now() - interval '1 minute'
+  AND NOT EXISTS (
+      SELECT FROM queue.pgqueuer
+      WHERE dedupe_key = workflow_executions.id::text AND status IN ('queued', 'picked')
+  )
+ORDER BY workflow_executions.id LIMIT $1
+"""
+
+_FORGET: Final = """
+DELETE FROM queue.pgqueuer_log WHERE created < now() - $1::interval
+  AND NOT EXISTS (SELECT FROM queue.pgqueuer WHERE pgqueuer.id = pgqueuer_log.job_id)
+"""
+
+
+class Sweeper:
+    """What the schedule runs beside the clean-up. Twice at once does no more than once."""
+
+    def __init__(self, driver: AsyncpgDriver, retention: timedelta) -> None:
+        self.driver = driver
+        self.queries = queries(driver)
+        self.retention = retention
+
+    async def enqueue_lost(self) -> None:
+        """Enqueue the open executions that have no job, as after a restore of one table alone."""
+        lost = await self.driver.fetch(_WITHOUT_A_JOB, _BATCH)
+        if not lost:
+            return
+        ids = [str(row["id"]) for row in lost]
+        await self.queries.enqueue(
+            [str(row["kind"]) for row in lost],
+            [id.encode() for id in ids],
+            [0] * len(ids),
+            dedupe_key=list(ids),
+            on_conflict="skip",
+        )
+        log.warning("executions_enqueued_again", ids=ids)
+
+    async def forget(self) -> None:
+        """Delete the queue's own log of jobs that are gone."""
+        await self.driver.execute(_FORGET, self.retention)
