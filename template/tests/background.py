@@ -4,29 +4,32 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
 from pydantic import SecretStr
-from sqlalchemy import exists, literal_column, select, text
+from sqlalchemy import exists, literal_column, select, text, update
 from sqlalchemy.engine import make_url
 from sqlmodel import col
 
+from app.core.db.owner import connection_of
 from app.core.db.sessions import LobbySession
 from app.core.identifiers import utcnow
 from app.core.settings import Settings
 from app.models.public.audit_logs import AuditLog
+from app.models.public.email_verifications import EmailVerification, VerificationPurpose
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.users import User
-from app.models.public.workflow_executions import WorkflowExecution
+from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind, WorkflowStatus
 from app.repositories.public.tenants import TenantRegistry
 from app.services.audit_trail import Actor, AuditTrail
 from app.services.background_work import BackgroundWork
 from app.services.tenant_creation import TenantCreation
 from app.services.tenant_lifecycle import TenantLifecycle
-from app.services.workflow_requests import WorkflowRequests
+from app.services.workflow_requests import Mail, WorkflowRequests
 from tests import databases
 from tests.gate import Gate
 
@@ -55,7 +58,7 @@ async def empty(settings: Settings, admin_url: str) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def working(settings: Settings) -> AsyncIterator[BackgroundWork]:
-    """Yield the work of a worker with these settings."""
+    """Yield the background work of a service with these settings."""
     work = BackgroundWork.build(settings)
     yield work
     await work.close()
@@ -63,7 +66,7 @@ async def working(settings: Settings) -> AsyncIterator[BackgroundWork]:
 
 @asynccontextmanager
 async def behind_a_gate(settings: Settings) -> AsyncIterator[tuple[Gate, BackgroundWork]]:
-    """Yield a worker's work whose PostgreSQL can be taken away by closing the gate."""
+    """Yield background work whose PostgreSQL can be taken away by closing the gate."""
     url = make_url(settings.database.url.get_secret_value())
     async with Gate(url.host or "", url.port or 5432) as gate:
         moved = {
@@ -87,6 +90,7 @@ class Requested:
     tenant_id: UUID
     execution_id: UUID
     owner_id: UUID
+    owner_email: str
 
 
 async def add_user(work: BackgroundWork) -> User:
@@ -113,7 +117,104 @@ async def request_tenant(work: BackgroundWork) -> Requested:
             status=TenantStatus.PROVISIONING,
         )
     [execution] = await executions_of(work, tenant.id)
-    return Requested(tenant.id, execution.id, owner.id)
+    return Requested(tenant.id, execution.id, owner.id, owner.email)
+
+
+async def request_mail(work: BackgroundWork) -> tuple[User, WorkflowExecution]:
+    """Do what `POST /auth/resend-verification` does for a new user."""
+    user = await add_user(work)
+    verification = EmailVerification(
+        user_id=user.id,
+        purpose=VerificationPurpose.VERIFY_EMAIL,
+        expires_at=utcnow() + timedelta(hours=24),
+    )
+    async with work.database.lobby() as lobby:
+        await lobby.add(verification)
+        return user, await WorkflowRequests(lobby).send_email(Mail.VERIFY_EMAIL, verification.id)
+
+
+async def request_clean_up(work: BackgroundWork) -> tuple[UUID, UUID]:
+    """Ask for a clean-up; return its id, and that of a verification that it is to remove."""
+    user = await add_user(work)
+    expired = EmailVerification(
+        user_id=user.id,
+        purpose=VerificationPurpose.RESET_PASSWORD,
+        expires_at=utcnow() - timedelta(days=3),
+    )
+    requested = WorkflowExecution(kind=WorkflowKind.CLEAN_UP)
+    async with work.database.lobby() as lobby:
+        await lobby.add(expired)
+        await lobby.add(requested)
+    return requested.id, expired.id
+
+
+async def request_deletion(
+    work: BackgroundWork, settings: Settings, grace: timedelta
+) -> tuple[Requested, UUID]:
+    """Delete a ready tenant as the API does, with its execution's id."""
+    ready = await ready_tenant(work)
+    tenants = settings.tenants.model_copy(update={"deletion_grace": grace})
+    async with work.database.lobby() as lobby:
+        changed = settings.model_copy(update={"tenants": tenants})
+        await lifecycle(lobby, changed).delete(ready.tenant_id)
+    return ready, (await executions_of(work, ready.tenant_id))[-1].id
+
+
+async def set_due(work: BackgroundWork, tenant_id: UUID, due_at: datetime) -> None:
+    """Change the end of a deleted tenant's grace period."""
+    async with work.database.lobby() as lobby:
+        await lobby.execute(
+            update(Tenant).where(col(Tenant.id) == tenant_id).values(delete_after=due_at)
+        )
+
+
+async def break_migrations(work: BackgroundWork, requested: Requested) -> None:
+    """Make a table that the first migration will want to make."""
+    await work.provisioning.create_schema(requested.execution_id)
+    schema = (await tenant(work, requested.tenant_id)).schema_name
+    async with work.owner.lobby() as session:
+        connection = await connection_of(session)
+        await connection.execute(text(f'CREATE TABLE "{schema}".projects ()'))
+
+
+@asynccontextmanager
+async def held_up(work: BackgroundWork, requested: Requested) -> AsyncIterator[None]:
+    """Have the first migration of a tenant wait as long as the block runs, from the point where it is waiting.
+
+    Enter the block when something carries the request out already, or is about to.
+    """
+    await work.provisioning.create_schema(requested.execution_id)
+    schema = (await tenant(work, requested.tenant_id)).schema_name
+    with suppress(_Undone):
+        async with work.owner.lobby() as session:
+            connection = await connection_of(session)
+            await connection.execute(text(f'CREATE TABLE "{schema}".projects ()'))
+            yield
+            raise _Undone
+
+
+class _Undone(Exception):
+    """Takes a transaction back."""
+
+
+async def somebody_waits(work: BackgroundWork) -> bool:
+    """Tell whether somebody waits for what another transaction holds."""
+    query = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    async with work.owner.engine.connect() as connection:
+        return bool(await connection.scalar(query))
+
+
+async def end_all(work: BackgroundWork) -> None:
+    """End what other tests left open."""
+    async with work.database.lobby() as lobby:
+        await lobby.execute(
+            update(WorkflowExecution)
+            .where(col(WorkflowExecution.finished_at).is_(None))
+            .values(status=WorkflowStatus.CANCELLED, finished_at=utcnow())
+        )
 
 
 async def ready_tenant(work: BackgroundWork) -> Requested:
@@ -149,6 +250,19 @@ async def execution(work: BackgroundWork, execution_id: UUID) -> WorkflowExecuti
         )
     assert found is not None
     return found
+
+
+async def have_ended(work: BackgroundWork, *execution_ids: UUID) -> bool:
+    """Tell whether executions are closed, however."""
+    rows = [await execution(work, id) for id in execution_ids]
+    return all(row.finished_at is not None for row in rows)
+
+
+async def all_have_ended(work: BackgroundWork) -> bool:
+    """Tell whether nothing is left to do, what finished work has asked for included."""
+    query = select(exists().where(col(WorkflowExecution.finished_at).is_(None)))
+    async with work.database.lobby() as lobby:
+        return not await lobby.scalar(query)
 
 
 async def executions_of(work: BackgroundWork, tenant_id: UUID) -> list[WorkflowExecution]:

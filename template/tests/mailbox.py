@@ -16,7 +16,7 @@ _TOKEN = re.compile(r"^Token: ([A-Za-z0-9_-]{43})$", re.MULTILINE)
 
 
 class Mailbox:
-    """Does what the worker does with requested mails, as a mailer that keeps them."""
+    """Does what background work does with requested mails, as a mailer that keeps them."""
 
     def __init__(self, components: Components) -> None:
         self.database = components.database

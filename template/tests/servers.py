@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Final
 
 from app.dev.servers.base import Server, running
 from app.dev.servers.postgres import SUPERUSER, Postgres
-from app.dev.servers.temporal import Temporal
 
-POSTGRES, TEMPORAL = "TEST_DATABASE_URL", "TEST_TEMPORAL_ADDRESS"
-_EMBEDDED = "TEST_EMBEDDED_SERVERS"
+type Embedded = tuple[Server, Callable[[], str]]
+"""A server, and what tells where it is once it serves."""
+
+POSTGRES: Final = "TEST_DATABASE_URL"
+_EMBEDDED: Final = "TEST_EMBEDDED_SERVERS"
 """Names the file with the addresses of the embedded ones, for the processes of pytest-xdist."""
 
 
@@ -26,22 +29,17 @@ def address(name: str) -> str:
 
 
 @contextmanager
-def starting() -> Iterator[Callable[[], None]]:
-    """Start what the environment does not name, and yield what waits until it serves.
+def starting(**others: Callable[[Path], Embedded]) -> Iterator[Callable[[], None]]:
+    """Start PostgreSQL and `others`, unless the environment names them; yield what waits until they serve.
 
-    It starts in the background: meanwhile the processes of pytest-xdist import the application.
+    They start in the background: meanwhile the processes of pytest-xdist import the application.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tests-")))
         # The server may run as another user.
         folder.chmod(0o755)
-        postgres = Postgres(folder / "postgres", durable=False)
-        temporal = Temporal(folder / "temporal", durable=False)
-        addresses: dict[str, tuple[Server, Callable[[], str]]] = {
-            POSTGRES: (postgres, lambda: postgres.url(SUPERUSER, "postgres")),
-            TEMPORAL: (temporal, lambda: temporal.address),
-        }
-        missing = {name: server for name, server in addresses.items() if name not in os.environ}
+        wanted = {POSTGRES: _postgres, **others}
+        missing = {name: make(folder) for name, make in wanted.items() if name not in os.environ}
         embedded = folder / "addresses.json"
         os.environ[_EMBEDDED] = str(embedded)
         stack.callback(os.environ.pop, _EMBEDDED)
@@ -53,3 +51,8 @@ def starting() -> Iterator[Callable[[], None]]:
 
         started = stack.enter_context(ThreadPoolExecutor(1)).submit(start)
         yield started.result
+
+
+def _postgres(folder: Path) -> Embedded:
+    postgres = Postgres(folder / "postgres", durable=False)
+    return postgres, lambda: postgres.url(SUPERUSER, "postgres")

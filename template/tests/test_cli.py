@@ -1,65 +1,17 @@
 """The commands as an operator meets them: what they print, and the exit code."""
 
-import asyncio
-import io
-import socket
-import sys
 from collections.abc import AsyncIterator
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import asyncpg
 import pytest
 
-from app.cli.main import main
-from app.core.logging import configure_logging
 from app.core.settings import Settings
 from tests import background
 from tests.environments import environment_of
+from tests.shell import Shell, rows
 
-COMMANDS = ("dev", "api", "worker", "migrate", "migration", "tenants", "superuser", "seed")
+COMMANDS = ("dev", "api", "migrate", "migration", "tenants", "superuser", "seed")
 PASSWORD = "correct-horse-9-battery"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-class Shell:
-    """Runs commands in this process, with an environment of their own."""
-
-    def __init__(self, settings: Settings, environment: dict[str, str], folder: Path) -> None:
-        self.settings = settings
-        self.environment = environment
-        self.folder = folder
-
-    def run(self, *arguments: str, stdin: str = "", **changes: str | None) -> Outcome:
-        """Run a command; `None` takes a variable away."""
-        out, err = io.StringIO(), io.StringIO()
-        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-            patch.chdir(self.folder)
-            patch.setattr(sys, "argv", ["app", *arguments])
-            patch.setattr(sys, "stdin", io.StringIO(stdin))
-            for name, value in {**self.environment, **changes}.items():
-                if value is None:
-                    patch.delenv(name, raising=False)
-                else:
-                    patch.setenv(name, value)
-            try:
-                main()
-                code = 0
-            except SystemExit as exc:
-                code = exc.code if isinstance(exc.code, int) else 1
-        # A command configures the log for its own output.
-        configure_logging(self.settings.logging)
-        return Outcome(code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -71,21 +23,6 @@ async def separate(settings: Settings, admin_url: str) -> AsyncIterator[Settings
 @pytest.fixture
 def shell(separate: Settings, tmp_path: Path) -> Shell:
     return Shell(separate, environment_of(separate), tmp_path)
-
-
-def rows(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
-    """Return what the owner reads with `sql`."""
-
-    async def fetch() -> list[tuple[Any, ...]]:
-        owner_url = settings.database.owner_url
-        assert owner_url is not None
-        connection = await asyncpg.connect(owner_url.get_secret_value())
-        try:
-            return [tuple(row) for row in await connection.fetch(sql)]
-        finally:
-            await connection.close()
-
-    return asyncio.run(fetch())
 
 
 def test_help_lists_every_command(shell: Shell) -> None:
@@ -103,9 +40,7 @@ def test_an_unknown_command_is_refused(shell: Shell) -> None:
     assert "mirgate" in outcome.err
 
 
-@pytest.mark.parametrize(
-    "command", [("api",), ("worker",), ("migrate",), ("seed",), ("tenants", "list")]
-)
+@pytest.mark.parametrize("command", [("api",), ("migrate",), ("seed",), ("tenants", "list")])
 def test_each_missing_setting_gets_a_sentence(shell: Shell, command: tuple[str, ...]) -> None:
     outcome = shell.run(*command, AUTH__KEYS=None, MAIL__SENDER="nobody")
 
@@ -116,7 +51,7 @@ def test_each_missing_setting_gets_a_sentence(shell: Shell, command: tuple[str, 
     assert "Traceback" not in outcome.err
 
 
-@pytest.mark.parametrize("command", ["worker", "migrate", "seed"])
+@pytest.mark.parametrize("command", ["migrate", "seed"])
 def test_the_ddl_role_is_asked_for_where_it_is_needed(shell: Shell, command: str) -> None:
     outcome = shell.run(command, DATABASE__OWNER_URL=None)
 
@@ -142,15 +77,6 @@ def test_a_wrong_password_of_the_database_gets_a_sentence(shell: Shell) -> None:
 
     assert outcome.code == 1
     assert outcome.err.startswith("PostgreSQL refuses (InvalidPasswordError")
-
-
-def test_a_taken_port_of_the_worker_gets_a_sentence(shell: Shell) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        outcome = shell.run("worker", WORKER__HEALTH_PORT=str(port))
-
-    assert outcome.code == 2
-    assert outcome.err.startswith(f"WORKER__HEALTH_PORT: cannot listen on 127.0.0.1:{port} (")
 
 
 def test_migrate_says_what_it_did(shell: Shell) -> None:
@@ -245,7 +171,7 @@ def test_the_life_of_a_tenant(shell: Shell) -> None:
     shell.run("superuser", "create", "founder@example.test", stdin=PASSWORD)
     created = shell.run("tenants", "create", "initech", "--owner", "founder@example.test")
     assert (created.code, created.out) == (0, "initech is being provisioned.\n")
-    # What the worker does.
+    # What is done in the background.
     rows(shell.settings, "UPDATE public.tenants SET status = 'ready' WHERE slug = 'initech'")
 
     assert shell.run("tenants", "suspend", "initech").out == "initech is suspended.\n"

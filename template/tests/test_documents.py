@@ -170,6 +170,8 @@ def test_each_error_code_is_one_class_and_has_a_heading_with_its_status() -> Non
 
 def test_decisions_are_short_and_listed() -> None:
     index = (DOCS / "adr" / "README.md").read_text()
+    assert len({path.name[:4] for path in ADRS}) == len(ADRS), "two have one number"
+    assert set(re.findall(r"\((0\d{3}-.*?\.md)\)", index)) == {path.name for path in ADRS}
     for path in ADRS:
         number, text = path.name[:4], path.read_text()
         assert text.startswith(f"# {number}: "), path.name

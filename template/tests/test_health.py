@@ -67,7 +67,7 @@ async def test_the_start_page_of_production_tells_nothing(client: httpx.AsyncCli
 
 async def test_the_start_page_of_development_links_the_tools(settings: Settings) -> None:
     dev = DevSettings.model_validate(
-        {"mailbox_url": "http://127.0.0.1:1025", "seed_password": "pa&ss"}
+        {"pages": {"Mailbox": "http://127.0.0.1:1025"}, "seed_password": "pa&ss"}
     )
     answer = await started(settings.model_copy(update={"environment": "dev", "dev": dev}), "/")
     assert answer.headers["content-type"].startswith("text/html")
@@ -84,7 +84,7 @@ async def test_where_mails_lead_in_development(settings: Settings, path: str) ->
 
 
 async def test_the_mailbox_is_one_redirect_away(settings: Settings) -> None:
-    dev = DevSettings.model_validate({"mailbox_url": "http://127.0.0.1:1025"})
+    dev = DevSettings.model_validate({"pages": {"Mailbox": "http://127.0.0.1:1025"}})
     answer = await started(
         settings.model_copy(update={"environment": "dev", "dev": dev}), "/mailbox"
     )

@@ -67,7 +67,7 @@ def test_tracebacks_are_kept(stream: io.StringIO) -> None:
 
 def test_levels(stream: io.StringIO) -> None:
     structlog.get_logger().debug("quiet")
-    logging.getLogger("temporalio").debug("quiet")
+    logging.getLogger("alembic").debug("quiet")
     assert stream.getvalue() == ""
 
 

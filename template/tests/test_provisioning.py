@@ -191,4 +191,4 @@ async def _retry(work: BackgroundWork, settings: Settings, failed: Requested) ->
     async with work.database.lobby() as lobby:
         await background.lifecycle(lobby, settings).retry(failed.tenant_id)
     executions = await background.executions_of(work, failed.tenant_id)
-    return Requested(failed.tenant_id, executions[-1].id, failed.owner_id)
+    return Requested(failed.tenant_id, executions[-1].id, failed.owner_id, failed.owner_email)

@@ -32,7 +32,7 @@ _OPENS_CONNECTION = {
     "create_engine",
     "sessionmaker",
 }
-_ENTRY_POINTS = ("main.py", "worker.py", "worker", "cli.py", "cli", "dev")
+_ENTRY_POINTS = ("main.py", "cli", "dev")
 _SQL_TRANSACTION = re.compile(
     r"\s*(begin|start transaction|commit|rollback|savepoint \w+)\s*(;|$)", re.IGNORECASE
 )
@@ -141,7 +141,7 @@ def names_a_tenant(source: Source) -> Iterator[str]:
 
 
 def reads_the_environment(source: Source) -> Iterator[str]:
-    """`main`, `worker` and the commands read the settings and pass them on."""
+    """Processes and commands read the settings when they start and pass them on."""
     if not source.below("") or source.below(*_ENTRY_POINTS):
         return
     for line, name in source.imported():

@@ -35,7 +35,7 @@ def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def test_importing_needs_no_environment(tmp_path: Path) -> None:
     done = run(IMPORT_ALL, tmp_path)
     assert done.returncode == 0, done.stderr
-    assert {"app.main", "app.worker", "app.core.settings"} <= set(done.stdout.split())
+    assert {"app.main", "app.cli.main", "app.core.settings"} <= set(done.stdout.split())
 
 
 def test_layers_import_downwards_alone() -> None:

@@ -1,23 +1,19 @@
 """Fixtures of the tests with Temporal: a database of their own, and the server that skips time."""
 
-import secrets
 import shutil
 import sysconfig
 from collections.abc import AsyncIterator
-from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
-from sqlmodel import col
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from app.core.identifiers import utcnow
 from app.core.logging import configure_logging
-from app.core.settings import Settings, TemporalSettings
-from app.models.public.workflow_executions import WorkflowExecution, WorkflowStatus
+from app.core.settings import Settings
+from app.core.settings_temporal import TemporalSettings
 from app.services.background_work import BackgroundWork
 from tests import background
+from tests.engines import TestedEngine
 
 
 @pytest.fixture(scope="package")
@@ -49,23 +45,19 @@ async def time_skipping() -> AsyncIterator[WorkflowEnvironment]:
 @pytest.fixture
 async def nothing_waits(work: BackgroundWork) -> None:
     """End what the tests before left open."""
-    async with work.database.lobby() as lobby:
-        await lobby.execute(
-            update(WorkflowExecution)
-            .where(col(WorkflowExecution.finished_at).is_(None))
-            .values(status=WorkflowStatus.CANCELLED, finished_at=utcnow())
-        )
+    await background.end_all(work)
 
 
 @pytest.fixture
-def temporal(separate: Settings) -> TemporalSettings:
-    """The development server, with a task queue of this test's own."""
-    return separate.temporal.model_copy(
-        update={
-            "task_queue": f"test-{secrets.token_hex(6)}",
-            "poll_interval": timedelta(milliseconds=50),
-        }
-    )
+def alone(separate: Settings, engine: TestedEngine) -> Settings:
+    """Settings with a task queue of this test's own."""
+    return engine.alone(separate)
+
+
+@pytest.fixture
+def temporal(alone: Settings) -> TemporalSettings:
+    """The development server, with that task queue."""
+    return alone.temporal
 
 
 @pytest.fixture

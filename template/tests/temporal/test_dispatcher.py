@@ -11,7 +11,8 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
 from app.core.identifiers import utcnow
-from app.core.settings import Settings, TemporalSettings
+from app.core.settings import Settings
+from app.core.settings_temporal import TemporalSettings
 from app.models.public.tenants import TenantStatus
 from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind, WorkflowStatus
 from app.services.background_work import BackgroundWork

@@ -3,15 +3,12 @@
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import update
-from sqlmodel import col
 from temporalio.testing import WorkflowEnvironment
 
 from app.core.settings import Settings
-from app.models.public.tenants import Tenant, TenantStatus
-from app.models.public.workflow_executions import WorkflowStatus
+from app.models.public.tenants import TenantStatus
 from app.services.background_work import BackgroundWork
-from tests import background
+from tests import background, outcomes
 from tests.background import Requested
 from tests.temporal.running import ended_at, start, worker
 
@@ -21,23 +18,11 @@ DAY = timedelta(days=1)
 async def request_deletion(
     work: BackgroundWork, settings: Settings, time_skipping: WorkflowEnvironment
 ) -> tuple[Requested, UUID]:
-    """Delete a ready tenant as the API does; its grace period begins on the server's clock."""
-    ready = await background.ready_tenant(work)
-    async with work.database.lobby() as lobby:
-        await background.lifecycle(lobby, settings).delete(ready.tenant_id)
-    execution = (await background.executions_of(work, ready.tenant_id))[-1]
-    await set_due(work, ready.tenant_id, time_skipping, 30 * DAY)
-    return ready, execution.id
-
-
-async def set_due(
-    work: BackgroundWork, tenant_id: UUID, time_skipping: WorkflowEnvironment, after: timedelta
-) -> None:
-    due_at = await time_skipping.get_current_time() + after
-    async with work.database.lobby() as lobby:
-        await lobby.execute(
-            update(Tenant).where(col(Tenant.id) == tenant_id).values(delete_after=due_at)
-        )
+    """Delete a ready tenant; its grace period begins on the server's clock."""
+    ready, execution_id = await background.request_deletion(work, settings, 30 * DAY)
+    due_at = await time_skipping.get_current_time() + 30 * DAY
+    await background.set_due(work, ready.tenant_id, due_at)
+    return ready, execution_id
 
 
 async def test_a_tenant_is_dropped_when_its_grace_period_ends(
@@ -54,11 +39,7 @@ async def test_a_tenant_is_dropped_when_its_grace_period_ends(
 
     assert before.status is TenantStatus.DELETING
     assert await ended_at(handle) - began >= 30 * DAY
-    tenant = await background.tenant(work, ready.tenant_id)
-    assert tenant.status is TenantStatus.DELETED
-    assert await background.tables(work, tenant.schema_name) == set()
-    execution = await background.execution(work, execution_id)
-    assert execution.status is WorkflowStatus.COMPLETED
+    await outcomes.assert_deleted(work, ready.tenant_id, execution_id)
 
 
 async def test_a_restored_tenant_wakes_the_workflow_within_a_day(
@@ -75,9 +56,7 @@ async def test_a_restored_tenant_wakes_the_workflow_within_a_day(
         await handle.result()
 
     assert await ended_at(handle) - restored_at <= DAY
-    tenant = await background.tenant(work, ready.tenant_id)
-    assert tenant.status is TenantStatus.READY
-    assert "projects" in await background.tables(work, tenant.schema_name)
+    await outcomes.assert_kept(work, ready.tenant_id, execution_id)
 
 
 async def test_a_grace_period_can_be_prolonged_while_the_workflow_sleeps(
@@ -89,8 +68,8 @@ async def test_a_grace_period_can_be_prolonged_while_the_workflow_sleeps(
         handle = await start(time_skipping.client, work, execution_id, task_queue)
         await time_skipping.sleep(29 * DAY)
         prolonged_at = await time_skipping.get_current_time()
-        await set_due(work, ready.tenant_id, time_skipping, 10 * DAY)
+        await background.set_due(work, ready.tenant_id, prolonged_at + 10 * DAY)
         await handle.result()
 
     assert await ended_at(handle) - prolonged_at >= 10 * DAY
-    assert (await background.tenant(work, ready.tenant_id)).status is TenantStatus.DELETED
+    await outcomes.assert_deleted(work, ready.tenant_id, execution_id)

@@ -11,12 +11,13 @@ from app.core.db.database import Database
 from app.core.identifiers import utcnow
 from app.core.settings import Settings
 from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind, WorkflowStatus
-from app.repositories.public.workflow_queue import (
+from app.repositories.public.workflow_dispatch import (
     CHECK_INTERVAL,
     CHECK_INTERVAL_OF_DELETIONS,
     CLAIM_LEASE,
-    WorkflowQueue,
+    WorkflowDispatch,
 )
+from app.repositories.public.workflow_queue import WorkflowQueue
 from tests import background
 
 
@@ -49,17 +50,17 @@ async def age(database: Database, **values: object) -> None:
 
 async def claim(database: Database, limit: int = 10) -> list[UUID]:
     async with database.lobby() as lobby:
-        return [claimed.id for claimed in await WorkflowQueue(lobby).claim_pending(limit)]
+        return [claimed.id for claimed in await WorkflowDispatch(lobby).claim_pending(limit)]
 
 
 async def claim_running(database: Database, limit: int = 10) -> list[UUID]:
     async with database.lobby() as lobby:
-        return [claimed.id for claimed in await WorkflowQueue(lobby).claim_running(limit)]
+        return [claimed.id for claimed in await WorkflowDispatch(lobby).claim_running(limit)]
 
 
 async def mark_running(database: Database, *ids: UUID) -> None:
     async with database.lobby() as lobby:
-        await WorkflowQueue(lobby).mark_running(ids)
+        await WorkflowDispatch(lobby).mark_running(ids)
 
 
 async def close(database: Database, id: UUID, status: WorkflowStatus) -> bool:
@@ -78,9 +79,9 @@ async def test_two_workers_never_get_the_same(database: Database) -> None:
     ids = [await add(database) for _ in range(4)]
 
     async with database.lobby() as one, database.lobby() as other:
-        claimed = await WorkflowQueue(one).claim_pending(2)
+        claimed = await WorkflowDispatch(one).claim_pending(2)
         # Does not wait for the first to commit.
-        claimed += await WorkflowQueue(other).claim_pending(2)
+        claimed += await WorkflowDispatch(other).claim_pending(2)
 
     assert sorted(execution.id for execution in claimed) == ids
 
@@ -90,7 +91,7 @@ async def test_what_could_not_be_started_is_given_back(database: Database) -> No
     assert await claim(database) == [id]
 
     async with database.lobby() as lobby:
-        await WorkflowQueue(lobby).release([id])
+        await WorkflowDispatch(lobby).release([id])
 
     assert await claim(database) == [id]
 

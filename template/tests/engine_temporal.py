@@ -1,0 +1,61 @@
+"""Temporal as the tested engine."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from app.core.settings import Settings
+from app.dev.servers.temporal import Temporal
+from app.services.background_work import BackgroundWork
+from app.temporal.engine import Engine
+from tests import servers
+from tests.engines import TestedEngine
+
+_TEMPORAL: Final = "TEST_TEMPORAL_ADDRESS"
+
+
+def _settings() -> dict[str, Any]:
+    return {"temporal": {"address": servers.address(_TEMPORAL)}}
+
+
+def _alone(settings: Settings) -> Settings:
+    changes = {
+        "task_queue": f"test-{secrets.token_hex(6)}",
+        "poll_interval": timedelta(milliseconds=50),
+    }
+    return settings.model_copy(
+        update={
+            "temporal": settings.temporal.model_copy(update=changes),
+            "worker": settings.worker.model_copy(
+                update={"drain_timeout": timedelta(seconds=1), "health_port": 0}
+            ),
+        }
+    )
+
+
+@asynccontextmanager
+async def running(work: BackgroundWork, settings: Settings) -> AsyncIterator[Engine]:
+    """Run an engine until the block ends."""
+    engine, stop = Engine(work, settings), asyncio.Event()
+    task = asyncio.create_task(engine.run(stop))
+    yield engine
+    stop.set()
+    await task
+
+
+@asynccontextmanager
+async def _running(work: BackgroundWork, settings: Settings) -> AsyncIterator[None]:
+    async with running(work, settings):
+        yield
+
+
+def _temporal(folder: Path) -> servers.Embedded:
+    temporal = Temporal(folder / "temporal", durable=False)
+    return temporal, lambda: temporal.address
+
+
+ENGINE: Final = TestedEngine(("worker",), _settings, _alone, _running, {_TEMPORAL: _temporal})

@@ -1,0 +1,29 @@
+"""What the tests have to know of the engine that carries out background work."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from app.core.settings import Settings
+from app.services.background_work import BackgroundWork
+from tests.servers import Embedded
+
+
+@dataclass(frozen=True, slots=True)
+class TestedEngine:
+    """One of these for each engine, so that the same is expected of all."""
+
+    __test__ = False
+
+    command: tuple[str, ...]
+    """Starts the process that does background work, on any free port."""
+    settings: Callable[[], dict[str, Any]]
+    """What it adds to the settings of every test; nothing is carried out unless a test asks for it."""
+    alone: Callable[[Settings], Settings]
+    """Changes settings so that an engine is quick, and meets no other test's."""
+    running: Callable[[BackgroundWork, Settings], AbstractAsyncContextManager[None]]
+    """Runs an engine in this process."""
+    servers: Mapping[str, Callable[[Path], Embedded]] = field(default_factory=dict)
+    """What it needs beside PostgreSQL, by the variable that names one which runs already."""

@@ -1,0 +1,216 @@
+"""One attempt at a time: what it leads to, and when the next one is due."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from app.core.logging import configure_logging
+from app.core.settings import Settings
+from app.models.public.workflow_executions import WorkflowKind, WorkflowStatus
+from app.repositories.public.workflow_queue import QueuedExecution
+from app.services.background_work import BackgroundWork
+from app.services.workflow_attempts import HOURS, MINUTES, Again, Ended, Retries, WorkflowAttempts
+from tests import background, outcomes
+from tests.smtp_server import SmtpServer
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def smtp() -> SmtpServer:
+    return SmtpServer()
+
+
+@pytest.fixture(scope="module")
+async def separate(settings: Settings, admin_url: str, smtp: SmtpServer) -> AsyncIterator[Settings]:
+    async with background.separate(settings, admin_url) as separate:
+        yield smtp.used_by(separate)
+
+
+@pytest.fixture(scope="module")
+async def work(separate: Settings) -> AsyncIterator[BackgroundWork]:
+    configure_logging(separate.logging)
+    async with background.working(separate) as work:
+        yield work
+
+
+@pytest.fixture
+def attempts(work: BackgroundWork) -> WorkflowAttempts:
+    return WorkflowAttempts(work)
+
+
+def provisioning(requested: background.Requested) -> QueuedExecution:
+    return QueuedExecution(id=requested.execution_id, kind=WorkflowKind.PROVISION_TENANT)
+
+
+def test_pauses_double_up_to_the_longest() -> None:
+    pauses = [MINUTES.pause_after(attempt) for attempt in (1, 2, 3, 4, 5, 39)]
+    assert [pause.total_seconds() for pause in pauses] == [1, 2, 4, 8, 15, 15]
+
+
+@pytest.mark.parametrize(
+    ("retries", "at_least", "at_most"),
+    [(MINUTES, timedelta(minutes=8), timedelta(minutes=11)), (HOURS, 0.9 * DAY, 1.1 * DAY)],
+)
+def test_attempts_go_on_for_about_as_long_as_is_said(
+    retries: Retries, at_least: timedelta, at_most: timedelta
+) -> None:
+    pauses = [retries.pause_after(attempt) for attempt in range(1, retries.attempts)]
+    assert at_least < sum(pauses, timedelta()) < at_most
+
+
+async def test_an_attempt_makes_a_tenant(work: BackgroundWork, attempts: WorkflowAttempts) -> None:
+    requested = await background.request_tenant(work)
+
+    assert await attempts.make(provisioning(requested), 1) == Ended()
+
+    await outcomes.assert_provisioned(work, requested)
+
+
+async def test_what_has_ended_is_left_alone(
+    work: BackgroundWork, attempts: WorkflowAttempts
+) -> None:
+    requested = await background.request_tenant(work)
+    await work.provisioning.fail(requested.execution_id, "by hand")
+
+    assert await attempts.make(provisioning(requested), 1) == Ended()
+
+    await outcomes.assert_compensated(work, requested, "by hand")
+
+
+async def test_what_looks_like_a_mistake_is_tried_three_times_and_compensated(
+    work: BackgroundWork, attempts: WorkflowAttempts
+) -> None:
+    requested = await background.request_tenant(work)
+    await background.break_migrations(work, requested)
+
+    first = await attempts.make(provisioning(requested), 1)
+    second = await attempts.make(provisioning(requested), 2)
+    third = await attempts.make(provisioning(requested), 3)
+
+    assert isinstance(first, Again)
+    assert (first.error or "").startswith("migrate_schema: DuplicateTableError")
+    assert second == Again(timedelta(seconds=2), first.error)
+    assert third == Ended(first.error)
+    await outcomes.assert_compensated(work, requested, "migrate_schema: DuplicateTableError")
+
+
+async def test_a_superuser_can_have_it_tried_again(
+    work: BackgroundWork, attempts: WorkflowAttempts, separate: Settings
+) -> None:
+    requested = await background.request_tenant(work)
+    await work.outcomes.abandon(provisioning(requested), "by hand")
+    async with work.database.lobby() as lobby:
+        await background.lifecycle(lobby, separate).retry(requested.tenant_id)
+    retried = (await background.executions_of(work, requested.tenant_id))[-1]
+
+    assert await attempts.make(QueuedExecution(id=retried.id, kind=retried.kind), 1) == Ended()
+
+    assert await background.actions(work, requested.tenant_id) == [
+        "tenant.created",
+        "tenant.provisioning_failed",
+        "tenant.provisioning_retried",
+        "tenant.provisioned",
+    ]
+
+
+async def test_an_attempt_after_the_last_one_records_what_that_one_could_not(
+    work: BackgroundWork, attempts: WorkflowAttempts
+) -> None:
+    requested = await background.request_tenant(work)
+    await work.provisioning.create_schema(requested.execution_id)
+
+    outcome = await attempts.make(provisioning(requested), MINUTES.attempts + 1)
+
+    assert outcome == Ended("The last attempt ended with its process.")
+    await outcomes.assert_compensated(work, requested, "The last attempt")
+
+
+async def test_a_mail_waits_for_its_server(
+    work: BackgroundWork, attempts: WorkflowAttempts, smtp: SmtpServer
+) -> None:
+    user, requested = await background.request_mail(work)
+    mail = QueuedExecution(id=requested.id, kind=requested.kind)
+
+    refused = await attempts.make(mail, 20)
+    async with smtp.open():
+        sent = await attempts.make(mail, 21)
+
+    assert refused == Again(timedelta(minutes=10), "send_email: MailDelayed: SMTPConnectError")
+    assert sent == Ended()
+    assert [message for message in smtp.received if user.email in message]
+    await outcomes.assert_completed(work, requested.id)
+
+
+async def test_a_mail_server_that_stays_down_is_given_up(
+    work: BackgroundWork, attempts: WorkflowAttempts
+) -> None:
+    _, requested = await background.request_mail(work)
+
+    await attempts.make(QueuedExecution(id=requested.id, kind=requested.kind), HOURS.attempts)
+
+    await outcomes.assert_failed(work, requested.id, "send_email: MailDelayed: SMTPConnectError")
+
+
+async def test_a_refusal_is_not_tried_again_and_names_no_address(
+    work: BackgroundWork, attempts: WorkflowAttempts, smtp: SmtpServer
+) -> None:
+    _, requested = await background.request_mail(work)
+
+    smtp.refuses = True
+    async with smtp.open():
+        outcome = await attempts.make(QueuedExecution(id=requested.id, kind=requested.kind), 1)
+    smtp.refuses = False
+
+    assert outcome == Ended("send_email: MailRefused: SMTPRecipientsRefused")
+    await outcomes.assert_failed(work, requested.id, outcome.error or "")
+
+
+async def test_a_deletion_looks_again_within_a_day(
+    work: BackgroundWork, attempts: WorkflowAttempts, separate: Settings
+) -> None:
+    deleted, id = await background.request_deletion(work, separate, 30 * DAY)
+    deletion = QueuedExecution(id=id, kind=WorkflowKind.DELETE_TENANT)
+
+    assert await attempts.make(deletion, 1) == Again(DAY)
+    assert (await background.execution(work, id)).status is WorkflowStatus.RUNNING
+    async with work.database.lobby() as lobby:
+        await background.lifecycle(lobby, separate).restore(deleted.tenant_id)
+
+    assert await attempts.make(deletion, 1) == Ended()
+    await outcomes.assert_kept(work, deleted.tenant_id, id)
+
+
+async def test_a_deletion_that_fails_for_good_is_requested_anew(
+    work: BackgroundWork, attempts: WorkflowAttempts, separate: Settings
+) -> None:
+    deleted, id = await background.request_deletion(work, separate, timedelta())
+    deletion = QueuedExecution(id=id, kind=WorkflowKind.DELETE_TENANT)
+
+    await attempts.make(deletion, HOURS.attempts + 1)
+
+    await outcomes.assert_failed(work, id, "The last attempt")
+    again = (await background.executions_of(work, deleted.tenant_id))[-1]
+    assert (again.kind, again.status) == (WorkflowKind.DELETE_TENANT, WorkflowStatus.PENDING)
+    assert await attempts.make(QueuedExecution(id=again.id, kind=again.kind), 1) == Ended()
+    await outcomes.assert_deleted(work, deleted.tenant_id, again.id)
+
+
+async def test_an_outage_that_begins_in_the_last_attempt_is_waited_for(
+    work: BackgroundWork, separate: Settings
+) -> None:
+    requested = await background.request_tenant(work)
+    async with background.behind_a_gate(separate) as (gate, remote):
+        attempts = WorkflowAttempts(remote)
+        async with background.held_up(work, requested):
+            making = asyncio.create_task(attempts.make(provisioning(requested), MINUTES.attempts))
+            await background.eventually(lambda: background.somebody_waits(work))
+            await gate.close()
+        await asyncio.sleep(0.1)
+        await gate.open()
+        outcome = await making
+
+    assert isinstance(outcome, Ended)
+    await outcomes.assert_compensated(work, requested, "migrate_schema: ")

@@ -1,0 +1,137 @@
+"""What is put right by the clock: jobs that were lost, what is long over, and the hourly clean-up."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlmodel import col
+
+from app.core.identifiers import utcnow
+from app.core.settings import Settings
+from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind
+from app.services.background_work import BackgroundWork
+from app.work_queue.engine import EVERY_HOUR, Engine
+from app.work_queue.queries import ObservedDriver, queries
+from app.work_queue.sweeper import Sweeper
+from tests import background
+from tests.engine_postgres import running
+
+HOUR = timedelta(hours=1)
+
+
+async def lose_job(work: BackgroundWork, driver: ObservedDriver, age: timedelta) -> UUID:
+    """Request a clean-up whose job is gone."""
+    id, _ = await background.request_clean_up(work)
+    await driver.execute("DELETE FROM queue.pgqueuer")
+    async with work.database.lobby() as lobby:
+        await lobby.execute(
+            update(WorkflowExecution)
+            .where(col(WorkflowExecution.id) == id)
+            .values(created_at=utcnow() - age)
+        )
+    return id
+
+
+async def payloads(driver: ObservedDriver) -> list[bytes | None]:
+    return [job.payload for job in await queries(driver).browse_queue(100, 0)]
+
+
+async def clean_ups(work: BackgroundWork) -> int:
+    of_this_moment = col(WorkflowExecution.created_at) > utcnow() - timedelta(minutes=1)
+    query = select(func.count()).where(
+        col(WorkflowExecution.kind) == WorkflowKind.CLEAN_UP, of_this_moment
+    )
+    async with work.database.lobby() as lobby:
+        return await lobby.scalar(query) or 0
+
+
+async def test_an_execution_that_lost_its_job_gets_another(
+    work: BackgroundWork, driver: ObservedDriver
+) -> None:
+    id = await lose_job(work, driver, HOUR)
+    sweeper = Sweeper(driver, HOUR)
+
+    await sweeper.enqueue_lost()
+    await sweeper.enqueue_lost()
+
+    assert await payloads(driver) == [str(id).encode()]
+
+
+async def test_an_execution_of_this_moment_is_left_alone(
+    work: BackgroundWork, driver: ObservedDriver
+) -> None:
+    await lose_job(work, driver, timedelta())
+
+    await Sweeper(driver, HOUR).enqueue_lost()
+
+    assert await payloads(driver) == []
+
+
+async def test_an_execution_that_is_over_gets_none(
+    work: BackgroundWork, driver: ObservedDriver
+) -> None:
+    id = await lose_job(work, driver, HOUR)
+    await work.outcomes.complete(id)
+
+    await Sweeper(driver, HOUR).enqueue_lost()
+
+    assert await payloads(driver) == []
+
+
+async def test_the_log_of_what_is_over_is_forgotten(
+    work: BackgroundWork, driver: ObservedDriver
+) -> None:
+    await background.request_clean_up(work)
+    await driver.execute("UPDATE queue.pgqueuer_log SET created = now() - interval '2 hours'")
+    sweeper = Sweeper(driver, HOUR)
+
+    await sweeper.forget()
+    assert len(await queries(driver).queue_log()) == 1, "its attempts are still counted"
+    await driver.execute("DELETE FROM queue.pgqueuer")
+    await sweeper.forget()
+
+    assert await queries(driver).queue_log() == []
+
+
+async def test_two_workers_clean_up_once_an_hour(
+    work: BackgroundWork, separate: Settings, driver: ObservedDriver
+) -> None:
+    before = await clean_ups(work)
+    await driver.execute("DELETE FROM queue.pgqueuer_schedules")
+    await driver.execute(
+        "INSERT INTO queue.pgqueuer_schedules (expression, entrypoint, next_run)"
+        " VALUES ($1, 'request_clean_up', now() - interval '1 hour')",
+        EVERY_HOUR,
+    )
+
+    async def cleaned_up() -> bool:
+        return await clean_ups(work) > before and await payloads(driver) == []
+
+    async with running(Engine(work, separate)), running(Engine(work, separate)):
+        await background.eventually(cleaned_up)
+
+    assert await clean_ups(work) == before + 1
+    [schedule] = [
+        schedule
+        for schedule in await queries(driver).peek_schedule()
+        if schedule.entrypoint == "request_clean_up"
+    ]
+    assert utcnow() < schedule.next_run <= utcnow() + HOUR
+
+
+async def test_readiness_follows_postgres(work: BackgroundWork, separate: Settings) -> None:
+    async with background.behind_a_gate(separate) as (gate, remote):
+        engine = Engine(remote, separate)
+        assert not engine.is_ready()
+        assert engine.is_alive()
+        async with running(engine):
+            await background.eventually(lambda: _is(engine, ready=True))
+            await gate.close()
+            await background.eventually(lambda: _is(engine, ready=False))
+            assert engine.is_alive()
+            await gate.open()
+            await background.eventually(lambda: _is(engine, ready=True))
+
+
+async def _is(engine: Engine, *, ready: bool) -> bool:
+    return engine.is_ready() is ready
