@@ -33,20 +33,22 @@ class Outcome:
         return good / self.total
 
 
-async def run(url: str, password: str, *, seconds: float) -> Outcome:
+async def run(url: str, password: str, *, tenant_strategy: str, seconds: float) -> Outcome:
     """Let the clients read and write projects of both seeded tenants.
+
+    Requests name their tenants as the answer to `tenant_strategy` wants it.
 
     Raises:
         httpx.HTTPStatusError: a login was refused.
     """
     outcome = Outcome()
     limits = httpx.Limits(max_connections=None)
-    async with httpx.AsyncClient(base_url=f"{url}/api/v1", limits=limits, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=60) as client:
         tokens = {tenant: await _token(client, tenant, password) for tenant in ("acme", "globex")}
         until = time.monotonic() + seconds
         await asyncio.gather(
             *(
-                _use(client, number, tenant, token, until, outcome)
+                _use(_Member(client, number, tenant, token, tenant_strategy), until, outcome)
                 for number, (tenant, token) in zip(
                     range(CLIENTS), itertools.cycle(tokens.items()), strict=False
                 )
@@ -57,27 +59,43 @@ async def run(url: str, password: str, *, seconds: float) -> Outcome:
 
 async def _token(client: httpx.AsyncClient, tenant: str, password: str) -> str:
     body = {"email": f"owner@{tenant}.test", "password": password, "tenant": tenant}
-    answer = await client.post("/auth/login", json=body)
+    answer = await client.post("/api/v1/auth/login", json=body)
     token: str = answer.raise_for_status().json()["access_token"]
     return token
 
 
-async def _use(
-    client: httpx.AsyncClient, number: int, tenant: str, token: str, until: float, outcome: Outcome
-) -> None:
-    headers = {
-        "Authorization": f"Bearer {token}",
-        "X-Tenant-ID": tenant,
-        "X-Forwarded-For": f"198.51.100.{number + 1}",
-    }
+@dataclass(frozen=True)
+class _Member:
+    client: httpx.AsyncClient
+    number: int
+    tenant: str
+    token: str
+    tenant_strategy: str
+
+    async def send(self, method: str, path: str, body: dict[str, str] | None) -> httpx.Response:
+        headers = {
+            "Authorization": f"Bearer {self.token}",
+            "X-Forwarded-For": f"198.51.100.{self.number + 1}",
+        }
+        prefix = "/api/v1"
+        if self.tenant_strategy == "header":
+            headers["X-Tenant-ID"] = self.tenant
+        elif self.tenant_strategy == "subdomain":
+            headers["Host"] = f"{self.tenant}.localhost"
+        elif self.tenant_strategy == "path" and path.startswith("/projects"):
+            prefix = f"/t/{self.tenant}/api/v1"
+        return await self.client.request(method, f"{prefix}{path}", json=body, headers=headers)
+
+
+async def _use(member: _Member, until: float, outcome: Outcome) -> None:
     own = "/projects"
     for turn in itertools.count():
         started = time.monotonic()
         if started >= until:
             return
-        method, path, body = _step(turn, own, f"Load {number} {started}")
+        method, path, body = _step(turn, own, f"Load {member.number} {started}")
         try:
-            answer = await client.request(method, path, json=body, headers=headers)
+            answer = await member.send(method, path, body)
         except httpx.HTTPError as exc:
             outcome.failures[type(exc).__name__] += 1
         else:

@@ -71,9 +71,14 @@ def name(answers: Answers) -> str:
     return "-".join(answers.values())
 
 
+def words(answers: Answers) -> str:
+    """Answers as ANSWERS takes them."""
+    return " ".join(f"{question}={answer}" for question, answer in answers.items())
+
+
 def command(answers: Answers) -> str:
     """The words that repeat one combination's suite."""
-    return 'make test-suites ANSWERS="' + " ".join(f"{k}={v}" for k, v in answers.items()) + '"'
+    return f'make test-suites ANSWERS="{words(answers)}"'
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ REFUSED = [
     ("description", "Two\nlines.", "without double quotes"),
     ("description", "C:\\temp", "without double quotes"),
     ("description", "a" * 200, "use at most 76"),
-    ("tenant_strategy", "cookie", "'cookie' is not in ['header'"),
+    ("tenant_strategy", "cookie", "'cookie' is not in ['header', 'subdomain', 'path', 'token'"),
     ("background_engine", "cron", "'cron' is not in ['temporal', 'postgres', 'inline']"),
     ("rate_limit_backend", "disk", "'disk' is not in ['redis', 'memory', 'none'"),
     ("auth_mode", "", "'' is not in ['password'"),

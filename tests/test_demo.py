@@ -17,6 +17,8 @@ from typing import Any
 import psutil
 import pytest
 
+from conftest import Renderer
+from matrix import Answers, combinations, words
 from render import ROOT
 
 pytestmark = [pytest.mark.serial, pytest.mark.slow]
@@ -77,8 +79,11 @@ def _alive(process: Any) -> tuple[int, str] | None:
 
 
 @contextlib.contextmanager
-def demo(folder: Path, **environment: str) -> Iterator[Demo]:
-    """Start one and wait for its first answer and its summary; kill what is left of it at the end."""
+def demo(folder: Path, answers: Answers | None = None, **environment: str) -> Iterator[Demo]:
+    """Start one, of the default answers or others, and wait for its first answer and its summary.
+
+    What is left of it at the end is killed.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -87,7 +92,7 @@ def demo(folder: Path, **environment: str) -> Iterator[Demo]:
     started = time.monotonic()
     with log.open("w") as output:
         make = subprocess.Popen(
-            ["make", "demo", f"PORT={port}"],
+            ["make", "demo", f"PORT={port}", f"ANSWERS={words(answers or {})}"],
             cwd=ROOT,
             env=os.environ | environment | dict([mark]),
             stdin=subprocess.DEVNULL,
@@ -162,6 +167,31 @@ def test_walk_of_the_readme(tmp_path: Path) -> None:
 
         os.killpg(running.make.pid, signal.SIGINT)  # what Ctrl-C does in a terminal
         assert running.gone_within(CALM_SECONDS), running.processes()
+
+
+@pytest.mark.parametrize("strategy", sorted({c["tenant_strategy"] for c in combinations()}))
+def test_walk_of_a_services_readme(strategy: str, render: Renderer, tmp_path: Path) -> None:
+    """Word for word: it takes the port from the environment."""
+    answers = {"tenant_strategy": strategy}
+    readme = (render(**answers) / "README.md").read_text()
+    block = re.search(r"^## With curl\n.*?```bash\n(.*?)```", readme, re.DOTALL | re.MULTILINE)
+    assert block
+    with demo(tmp_path, answers) as running:
+        walk = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", block[1]],
+            env=os.environ | {"PORT": str(running.port)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert walk.returncode == 0, walk.stdout + walk.stderr
+    _registered, verified, created, listed, second, none = _documents(walk.stdout)
+    assert verified["tenant"]["status"] == "provisioning"
+    assert [project["id"] for project in listed["items"]] == [created["id"]]
+    assert second["slug"] == f"{verified['tenant']['slug']}-two"
+    assert none == {"items": [], "next_cursor": None}
 
 
 def _documents(text: str) -> list[Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import load
+from matrix import combinations
 from test_demo import PASSWORD, demo
 
 pytestmark = [pytest.mark.serial, pytest.mark.slow]
@@ -14,11 +15,13 @@ SECONDS = 30
 
 
 def test_64_clients_read_and_write(tmp_path: Path) -> None:
+    answers = combinations()[0]
     with demo(
-        tmp_path, SEED_PASSWORD=PASSWORD, HTTP__TRUSTED_PROXIES='["127.0.0.1/32"]'
+        tmp_path, answers, SEED_PASSWORD=PASSWORD, HTTP__TRUSTED_PROXIES='["127.0.0.1/32"]'
     ) as running:
         url = f"http://127.0.0.1:{running.port}"
-        outcome = asyncio.run(load.run(url, PASSWORD, seconds=SECONDS))
+        strategy = answers["tenant_strategy"]
+        outcome = asyncio.run(load.run(url, PASSWORD, tenant_strategy=strategy, seconds=SECONDS))
     print(outcome)
     assert not outcome.failures, outcome
     assert max(outcome.statuses) < 500, outcome

@@ -20,6 +20,7 @@ from app.dev.servers.postgres import SUPERUSER, Postgres
 from app.dev.stack import SERVERS
 from bench import usage
 from tests import databases
+from tests.sending import ENVIRONMENT
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 DATABASE: Final = "bench"
@@ -141,6 +142,7 @@ def _environment(database: DatabaseSettings, others: Sequence[Server]) -> dict[s
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]),
         "ENVIRONMENT": "production",
         "PUBLIC_URL": "https://app.example.com",
+        **ENVIRONMENT,
         "DATABASE__URL": database.url.get_secret_value(),
         "DATABASE__OWNER_URL": database.owner_url.get_secret_value(),
         "FLOOR_URL": database.owner_url.get_secret_value(),

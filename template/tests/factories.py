@@ -18,6 +18,7 @@ from app.models.public.refresh_tokens import RefreshToken
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.user_tenant_membership import UserTenantMembership
 from app.models.public.users import User
+from tests.sending import send
 
 PASSWORD = "correct horse battery staple"
 
@@ -33,12 +34,13 @@ class SignedIn:
     token: str
     tenant: str | None
 
-    async def call(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Send a request with the token and, if the session has one, the tenant."""
+    async def call(
+        self, method: str, path: str, *, tenant: str | None = None, **options: Any
+    ) -> httpx.Response:
+        """Send a request with the token, for `tenant` or else the session's."""
         headers = {"Authorization": f"Bearer {self.token}", **options.pop("headers", {})}
-        if self.tenant is not None:
-            headers.setdefault("X-Tenant-ID", self.tenant)
-        return await self.client.request(method, f"/api/v1{path}", headers=headers, **options)
+        named = self.tenant if tenant is None else tenant
+        return await send(self.client, method, path, tenant=named, headers=headers, **options)
 
     async def get(self, path: str, **options: Any) -> httpx.Response:
         """Send a GET."""

@@ -24,7 +24,7 @@ class Mailbox:
         self._delivery = EmailDelivery(
             components.database,
             self,
-            MailTexts(components.settings.public_url),
+            MailTexts(components.settings.public_url, components.tenant_urls),
             components.derived_tokens,
         )
 

@@ -130,8 +130,6 @@ async def test_no_other_tenants_rows_are_found(
     await record(factory, tenant, "thing.made", entity=thing)
     stranger = await factory.member("acme", Role.OWNER)
     assert await actions(stranger, entity_type="thing", entity_id=str(thing[1])) == []
-    refused = await stranger.get("/audit-logs", headers={"X-Tenant-ID": tenant.slug})
-    assert refused.json()["type"] == "/problems/tenant-mismatch"
     assert await actions(admin) == ["thing.made"]
 
 

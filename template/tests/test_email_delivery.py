@@ -17,6 +17,7 @@ from app.core.mail_texts import MailTexts
 from app.core.roles import Role
 from app.core.security.opaque_tokens import DerivedTokens, digest
 from app.core.settings import AuthSettings, Settings
+from app.core.tenant_urls import TenantUrls
 from app.models.public.email_verifications import EmailVerification, VerificationPurpose
 from app.models.public.tenant_invites import InviteStatus, TenantInvite
 from app.models.public.tenants import TenantStatus
@@ -35,9 +36,10 @@ HOUR = timedelta(hours=1)
 class PostOffice:
     """Requests mails, and keeps what is delivered."""
 
-    def __init__(self, work: BackgroundWork, auth: AuthSettings) -> None:
+    def __init__(self, work: BackgroundWork, settings: Settings) -> None:
         self.database = work.database
-        self.auth = auth
+        self.settings = settings
+        self.texts = MailTexts(settings.public_url, TenantUrls(settings))
         self.kept: list[Message] = []
 
     async def send(self, message: Message) -> None:
@@ -53,8 +55,8 @@ class PostOffice:
     async def deliver(self, execution_id: UUID, auth: AuthSettings | None = None) -> Message | None:
         """Return the mail that goes out, if one does."""
         self.kept.clear()
-        texts, tokens = MailTexts("https://app.example.test"), DerivedTokens(auth or self.auth)
-        await EmailDelivery(self.database, self, texts, tokens).send(execution_id)
+        tokens = DerivedTokens(auth or self.settings.auth)
+        await EmailDelivery(self.database, self, self.texts, tokens).send(execution_id)
         return self.kept[0] if self.kept else None
 
 
@@ -66,7 +68,7 @@ async def work(settings: Settings) -> AsyncIterator[BackgroundWork]:
 
 @pytest.fixture(scope="module")
 def post(work: BackgroundWork, settings: Settings) -> PostOffice:
-    return PostOffice(work, settings.auth)
+    return PostOffice(work, settings)
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +150,7 @@ async def test_a_verification_carries_the_token_whose_digest_is_stored(
     assert message.to == user.email
     assert "Ada Lovelace" in message.text
     token = token_in(message)
-    assert f"https://app.example.test/{path}?token={token}" in message.text
+    assert f"testserver/{path}?token={token}" in message.text
     assert await stored_hash(work, EmailVerification, id) == digest(token)
 
 
@@ -202,7 +204,9 @@ async def test_a_new_key_keeps_the_token_that_was_sent(
     execution_id = await post.request(Mail.VERIFY_EMAIL, await add_verification(work, user))
     first = await post.deliver(execution_id)
     new = {"new": SecretStr(secrets.token_urlsafe(48))}
-    rotated = post.auth.model_copy(update={"keys": post.auth.keys | new, "active_kid": "new"})
+    rotated = post.settings.auth.model_copy(
+        update={"keys": post.settings.auth.keys | new, "active_kid": "new"}
+    )
 
     second = await post.deliver(execution_id, rotated)
 
@@ -218,7 +222,7 @@ async def test_a_token_of_a_removed_key_is_replaced(
     execution_id = await post.request(Mail.VERIFY_EMAIL, id)
     await post.deliver(execution_id)
     new = {"new": SecretStr(secrets.token_urlsafe(48))}
-    rotated = post.auth.model_copy(update={"keys": new, "active_kid": "new"})
+    rotated = post.settings.auth.model_copy(update={"keys": new, "active_kid": "new"})
 
     second = await post.deliver(execution_id, rotated)
 

@@ -14,6 +14,7 @@ from app.core.db.database import Database
 from app.core.roles import Role
 from app.models.trees import public_tree, tenant_tree
 from tests.factories import Factory, SignedIn
+from tests.sending import send
 
 PUBLIC = {
     "register",
@@ -49,9 +50,10 @@ def request_of(name: str) -> tuple[str, str]:
     return method, route.path_format.format(**values)
 
 
-async def refused(caller: SignedIn, name: str, tenant: str) -> httpx.Response:
+async def refused(caller: SignedIn, name: str, tenant: str) -> str:
     method, path = request_of(name)
-    return await caller.call(method, path, headers={"X-Tenant-ID": tenant})
+    problem: str = (await caller.call(method, path, tenant=tenant)).json()["type"]
+    return problem
 
 
 def test_a_route_without_a_token_is_public_on_purpose() -> None:
@@ -61,16 +63,8 @@ def test_a_route_without_a_token_is_public_on_purpose() -> None:
 @pytest.mark.parametrize("name", OF_USERS)
 async def test_no_token(client: httpx.AsyncClient, name: str) -> None:
     method, path = request_of(name)
-    answer = await client.request(method, f"/api/v1{path}", headers={"X-Tenant-ID": "acme"})
+    answer = await send(client, method, path, tenant="acme")
     assert answer.status_code == 401
-
-
-@pytest.mark.parametrize("name", OF_TENANTS)
-async def test_the_owner_of_another_tenant(factory: Factory, name: str) -> None:
-    owner = await factory.member("globex", Role.OWNER)
-    for tenant in ("acme", str((await factory.find_tenant("acme")).id)):
-        answer = await refused(owner, name, tenant)
-        assert answer.json()["type"] == "/problems/tenant-mismatch"
 
 
 @pytest.mark.parametrize("name", OF_TENANTS)
@@ -80,16 +74,7 @@ async def test_a_token_for_a_tenant_that_its_user_does_not_belong_to(
     user = await factory.user()
     await factory.join(user, "globex", Role.OWNER)
     forged = await factory.sign_in(user, "acme", Role.OWNER)
-    answer = await refused(forged, name, "acme")
-    assert answer.json()["type"] == "/problems/tenant-not-found"
-
-
-@pytest.mark.parametrize("name", OF_TENANTS)
-async def test_a_lobby_token(factory: Factory, name: str) -> None:
-    user = await factory.user()
-    await factory.join(user, "acme", Role.OWNER)
-    answer = await refused(await factory.sign_in(user), name, "acme")
-    assert answer.json()["type"] == "/problems/tenant-mismatch"
+    assert await refused(forged, name, "acme") == "/problems/tenant-not-found"
 
 
 @pytest.mark.parametrize("table", sorted(tenant_tree().metadata.tables))

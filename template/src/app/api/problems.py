@@ -1,7 +1,7 @@
 """The single mapping from errors to problem documents (RFC 9457).
 
 Every error leaves the service through `problem_response`. A `pointer` in `errors` is a JSON Pointer
-(RFC 6901) into the request: `/body/name`, `/query/limit`, `/path/project_id`, `/header/x-tenant-id`.
+(RFC 6901) into the request: `/body/name`, `/query/limit`, `/path/project_id`.
 """
 
 import json

@@ -108,14 +108,6 @@ class TenantRequired(AppError):
     status, code, title = 400, "tenant-required", "The request names no tenant"
 
 
-class TenantInvalid(AppError):
-    status, code, title = 400, "tenant-invalid", "The tenant's name breaks the slug rule"
-
-
-class TenantMismatch(AppError):
-    status, code, title = 403, "tenant-mismatch", "The access token is of another tenant"
-
-
 class TenantNotFound(AppError):
     status, code, title = 404, "tenant-not-found", "No such tenant, or you are not a member of it"
 

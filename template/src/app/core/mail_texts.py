@@ -7,18 +7,20 @@ from urllib.parse import urlencode
 from app.core import about
 from app.core.mail import Message
 from app.core.roles import Role
+from app.core.tenant_urls import TenantUrls
 
 _MAX_NAME: Final = 80
 
 
 class MailTexts:
-    """Builds messages whose links start with the service's public address.
+    """Builds messages whose links start with the service's public address, or the tenant's.
 
     Each token also stands on a line of its own, for people who use the API without a browser.
     """
 
-    def __init__(self, public_url: str) -> None:
+    def __init__(self, public_url: str, tenant_urls: TenantUrls) -> None:
         self._public_url = public_url
+        self._tenant_urls = tenant_urls
 
     def verify_email(
         self, to: str, *, full_name: str, tenant_name: str, token: str, valid: timedelta
@@ -32,7 +34,7 @@ class MailTexts:
 welcome to {about.NAME}. Please confirm that you registered the workspace "{_name(tenant_name)}"
 with this address; the password that was chosen there becomes yours:
 
-{self._link("verify-email", token)}
+{_link(self._public_url, "verify-email", token)}
 
 The link works for {_span(valid)}. If it was not you, ignore this mail: nothing happens then.
 """,
@@ -50,7 +52,7 @@ The link works for {_span(valid)}. If it was not you, ignore this mail: nothing 
 somebody, probably you, registered the workspace "{_name(tenant_name)}" with this address.
 You have an account already, so your password stays as it is. To create the workspace:
 
-{self._link("verify-email", token)}
+{_link(self._public_url, "verify-email", token)}
 
 The link works for {_span(valid)}. If it was not you, ignore this mail: nothing happens then.
 """,
@@ -65,7 +67,7 @@ The link works for {_span(valid)}. If it was not you, ignore this mail: nothing 
 
 somebody, probably you, asked for a new password. Choose it here:
 
-{self._link("reset-password", token)}
+{_link(self._public_url, "reset-password", token)}
 
 The link works once, for {_span(valid)}, and signs you out everywhere. If it was not you, ignore
 this mail: your password stays as it is.
@@ -78,6 +80,7 @@ this mail: your password stays as it is.
         *,
         invited_by: str,
         tenant_name: str,
+        tenant_slug: str,
         role: Role,
         token: str,
         valid: timedelta,
@@ -90,14 +93,14 @@ this mail: your password stays as it is.
 
 {_name(invited_by)} invites you to join "{_name(tenant_name)}" on {about.NAME} as {role}:
 
-{self._link("accept-invite", token)}
+{_link(self._tenant_urls.of(tenant_slug), "accept-invite", token)}
 
 The invite is for this address only and works for {_span(valid)}. If you do not know the sender,
 ignore this mail.
 """,
         )
 
-    def welcome(self, to: str, *, full_name: str, tenant_name: str) -> Message:
+    def welcome(self, to: str, *, full_name: str, tenant_name: str, tenant_slug: str) -> Message:
         """Tell an owner that the workspace is ready."""
         return Message(
             to,
@@ -106,12 +109,13 @@ ignore this mail.
 
 your workspace "{_name(tenant_name)}" is ready. Sign in here:
 
-{self._public_url}
+{self._tenant_urls.of(tenant_slug)}
 """,
         )
 
-    def _link(self, page: str, token: str) -> str:
-        return f"{self._public_url}/{page}?{urlencode({'token': token})}\n\nToken: {token}"
+
+def _link(url: str, page: str, token: str) -> str:
+    return f"{url}/{page}?{urlencode({'token': token})}\n\nToken: {token}"
 
 
 def _name(text: str) -> str:

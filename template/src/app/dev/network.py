@@ -40,6 +40,12 @@ def accepts(port: int, host: str = LOOPBACK) -> bool:
     return True
 
 
+def local_url(host: str, port: int) -> str:
+    """The URL under which this machine reaches what listens on `host`."""
+    name = LOOPBACK if host in ANY_HOST else host
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
 def answers(url: str) -> bool:
     """Whether a GET is answered with a success."""
     try:

@@ -17,9 +17,10 @@ from watchfiles import watch
 from app.dev import network
 from app.dev.ancestors import Ancestors
 from app.dev.data_folder import DataFolder
-from app.dev.environment import local_url, settings
+from app.dev.environment import settings
 from app.dev.errors import DevError, ServerFailed, Stopping, ending
 from app.dev.processes import SERVICE_WAVE, Command, Process, Supervisor, python
+from app.dev.public_address import public_pages
 from app.dev.screen import Screen
 from app.dev.servers.base import start_all
 from app.dev.stack import PROCESSES, SERVERS
@@ -123,10 +124,9 @@ class Session:
             self._service[name] = self._supervisor.start(
                 name, command, SERVICE_WAVE, essential=True
             )
-        url = local_url(self._host, self._port)
-        self._until_live(f"{url}/health/live")
+        self._until_live(f"{network.local_url(self._host, self._port)}/health/live")
         self._supervisor.run("seed", _app("seed", environment=environment))
-        pages = {"service": url, "docs": f"{url}/docs"}
+        pages = dict(public_pages(self._host, self._port))
         for server in servers:
             pages |= server.pages()
         seconds = time.monotonic() - self._began

@@ -9,6 +9,7 @@ from app.core.mail import SmtpMailer
 from app.core.mail_texts import MailTexts
 from app.core.security.opaque_tokens import DerivedTokens
 from app.core.settings import Settings
+from app.core.tenant_urls import TenantUrls
 from app.services.clean_up import CleanUp
 from app.services.deletion import Deletion
 from app.services.email_delivery import EmailDelivery
@@ -41,7 +42,7 @@ class BackgroundWork:
         delivery = EmailDelivery(
             database,
             SmtpMailer(settings.mail),
-            MailTexts(settings.public_url),
+            MailTexts(settings.public_url, TenantUrls(settings)),
             DerivedTokens(settings.auth),
         )
         return cls(

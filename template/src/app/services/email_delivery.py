@@ -84,13 +84,14 @@ class EmailDelivery:
         to, name, valid = user.email, row.full_name or user.full_name, _remaining(row)
         if mail is Mail.RESET_PASSWORD:
             return self.texts.password_reset(to, full_name=name, token=token, valid=valid)
-        tenant = await _tenant_name(session, row.tenant_id)
+        tenant = await _tenant(session, row.tenant_id)
+        workspace = tenant.name if tenant else about.NAME
         if mail is Mail.VERIFY_EMAIL:
             return self.texts.verify_email(
-                to, full_name=name, tenant_name=tenant, token=token, valid=valid
+                to, full_name=name, tenant_name=workspace, token=token, valid=valid
             )
         return self.texts.account_exists(
-            to, full_name=user.full_name, tenant_name=tenant, token=token, valid=valid
+            to, full_name=user.full_name, tenant_name=workspace, token=token, valid=valid
         )
 
     async def _invite(self, session: LobbySession, id: UUID) -> Message | None:
@@ -99,13 +100,17 @@ class EmailDelivery:
         )
         if row is None or row.status is not InviteStatus.PENDING or row.expires_at <= utcnow():
             return None
+        tenant = await _tenant(session, row.tenant_id)
+        if tenant is None:
+            return None
         inviter = None if row.invited_by is None else await _user(session, row.invited_by)
         token = self._token(INVITE_PURPOSE, row)
         await session.flush()
         return self.texts.invite(
             row.email,
             invited_by=inviter.full_name if inviter else about.NAME,
-            tenant_name=await _tenant_name(session, row.tenant_id),
+            tenant_name=tenant.name,
+            tenant_slug=tenant.slug,
             role=row.role,
             token=token,
             valid=_remaining(row),
@@ -114,13 +119,11 @@ class EmailDelivery:
     async def _welcome(
         self, session: LobbySession, id: UUID, tenant_id: UUID | None
     ) -> Message | None:
-        user = await _user(session, id)
-        if user is None:
+        user, tenant = await _user(session, id), await _tenant(session, tenant_id)
+        if user is None or tenant is None:
             return None
         return self.texts.welcome(
-            user.email,
-            full_name=user.full_name,
-            tenant_name=await _tenant_name(session, tenant_id),
+            user.email, full_name=user.full_name, tenant_name=tenant.name, tenant_slug=tenant.slug
         )
 
     def _token(self, purpose: str, row: EmailVerification | TenantInvite) -> str:
@@ -143,6 +146,5 @@ async def _user(session: LobbySession, id: UUID) -> User | None:
     return await session.scalar(select(User).where(col(User.id) == id))
 
 
-async def _tenant_name(session: LobbySession, id: UUID | None) -> str:
-    name = await session.scalar(select(col(Tenant.name)).where(col(Tenant.id) == id))
-    return name or about.NAME
+async def _tenant(session: LobbySession, id: UUID | None) -> Tenant | None:
+    return await session.scalar(select(Tenant).where(col(Tenant.id) == id))

@@ -1,14 +1,17 @@
 """The tenant is named by the header `X-Tenant-ID`, by slug or id."""
 
-import re
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from starlette.types import Scope
 
-from app.core.errors import TenantInvalid
-from app.core.slugs import is_slug
+from app.api.context.named_tenant import REFUSALS, named_tenant
+from app.api.context.tenant_strategy import ClaimedTenant
+from app.core.security.access_tokens import AccessClaims
+from app.core.tenant_name_errors import TenantInvalid
+from app.core.tenant_urls import TenantUrls
 
-PARAMETER: Final[dict[str, Any]] = {
+_HEADER: Final = b"x-tenant-id"
+_PARAMETER: Final = {
     "name": "X-Tenant-ID",
     "in": "header",
     "required": True,
@@ -16,27 +19,41 @@ PARAMETER: Final[dict[str, Any]] = {
     "schema": {"type": "string"},
     "example": "acme",
 }
-"""Of each route of a tenant, in the OpenAPI document."""
-
-_HEADER: Final = b"x-tenant-id"
-_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class TenantStrategy:
     """`X-Tenant-ID: acme`"""
 
-    def name_of(self, scope: Scope) -> str | None:
-        """Return the tenant's slug or id, or `None` if the request names none.
+    refusals: ClassVar = REFUSALS
+
+    def tenant_of(self, scope: Scope, claims: AccessClaims) -> ClaimedTenant:
+        """Return the tenant that the header names and the token is for.
 
         Raises:
-            TenantInvalid: the name is neither a slug nor an id, or there are several.
+            TenantRequired, TenantInvalid, TenantMismatch: as `named_tenant`.
+        """
+        return named_tenant(self.name_of(scope), claims)
+
+    def name_of(self, scope: Scope) -> str | None:
+        """Return what stands in the header, or `None` if it is not there.
+
+        Raises:
+            TenantInvalid: there are several.
         """
         values: list[bytes] = [value for name, value in scope["headers"] if name == _HEADER]
         if not values or values == [b""]:
             return None
         if len(values) > 1:
             raise TenantInvalid("There are several X-Tenant-ID headers.")
-        name = values[0].decode("latin-1")
-        if not _ID.fullmatch(name) and not is_slug(name):
-            raise TenantInvalid
-        return name
+        return values[0].decode("latin-1")
+
+    def describe(
+        self, _document: dict[str, Any], operations: list[dict[str, Any]], _urls: TenantUrls
+    ) -> None:
+        """Add the header to the operations of tenants."""
+        for operation in operations:
+            operation.setdefault("parameters", []).append(_PARAMETER)
+
+    def hint(self, slug: str, _urls: TenantUrls) -> str:
+        """Return a sentence for people about how requests reach the tenant `slug`."""
+        return f"Routes of a tenant want the header X-Tenant-ID: {slug}."

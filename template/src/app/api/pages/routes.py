@@ -13,7 +13,7 @@ from app.api.dependencies.components import ComponentsDep
 from app.core import about
 from app.core.errors import NotFound
 from app.core.settings import DevSettings
-from app.services.samples import logins
+from app.services.samples import SAMPLES, logins
 
 _HIDDEN_INPUT: Final = '<label>{label} <input name="{name}" type="password" required autocomplete="new-password"></label>'
 
@@ -36,6 +36,7 @@ async def start(components: ComponentsDep) -> Response:
             for login in logins()
         ),
         password=escape(password),
+        hint=escape(components.tenant_strategy.hint(SAMPLES[0].slug, components.tenant_urls)),
     )
 
 

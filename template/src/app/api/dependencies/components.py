@@ -5,13 +5,14 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from app.api.context.tenant_{{ tenant_strategy }} import TenantStrategy
+from app.api.context.tenant_strategy import TenantStrategy
 from app.core.db.database import Database
 from app.core.metrics import Metrics
 from app.core.security.access_tokens import AccessTokens
 from app.core.security.opaque_tokens import DerivedTokens
 from app.core.security.passwords import Passwords
 from app.core.settings import Settings
+from app.core.tenant_urls import TenantUrls
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Components:
     derived_tokens: DerivedTokens
     metrics: Metrics
     tenant_strategy: TenantStrategy
+    tenant_urls: TenantUrls
 
 
 async def get_components(request: Request) -> Components:

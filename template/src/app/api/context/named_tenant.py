@@ -1,0 +1,30 @@
+"""A tenant that the request names beside its token, by slug or id."""
+
+import re
+from typing import Final
+
+from app.api.context.tenant_strategy import ClaimedTenant
+from app.core.errors import AppError, TenantRequired
+from app.core.security.access_tokens import AccessClaims
+from app.core.slugs import is_slug
+from app.core.tenant_name_errors import TenantInvalid, TenantMismatch
+
+REFUSALS: Final[tuple[type[AppError], ...]] = (TenantRequired, TenantInvalid, TenantMismatch)
+
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def named_tenant(name: str | None, claims: AccessClaims) -> ClaimedTenant:
+    """Return the tenant of the token, which `name` has to name.
+
+    Raises:
+        TenantRequired: there is no name.
+        TenantInvalid: the name is neither a slug nor an id.
+        TenantMismatch: the token is of another tenant, or of the lobby.
+    """
+    if name is None:
+        raise TenantRequired
+    tenant = ClaimedTenant.of(claims)
+    if tenant is not None and (name == tenant.slug or name == str(tenant.id)):
+        return tenant
+    raise TenantMismatch if is_slug(name) or _ID.fullmatch(name) else TenantInvalid

@@ -1,0 +1,94 @@
+"""The tenant is named by the host, `acme.example.com`, by slug or id."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+from urllib.parse import urlsplit
+
+from starlette.types import Scope
+
+from app.api.context.named_tenant import REFUSALS, named_tenant
+from app.api.context.tenant_strategy import ClaimedTenant
+from app.api.problems import problems
+from app.core.host_errors import HostUnknown
+from app.core.hosts import host_label
+from app.core.security.access_tokens import AccessClaims
+from app.core.settings import Settings
+from app.core.tenant_urls import TenantUrls
+
+EXEMPT: Final = ("/health/", "/metrics")
+"""How the paths of probes begin, which know a process by its address."""
+
+_HOST: Final = b"host"
+_KEY: Final = "host"
+_REFUSED: Final = {str(status): value for status, value in problems(HostUnknown).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Host:
+    label: str | None
+    """What stands before the base domain; `None` at the base domain itself, and outside."""
+    is_lobby: bool
+
+
+class Hosts:
+    """The hosts of the lobby, and those below the base domain, which are tenants'. Ports do not count."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._lobby = {settings.base_domain, urlsplit(settings.public_url).hostname}
+        self._suffix = f".{settings.base_domain}"
+
+    def note(self, scope: Scope) -> None:
+        """Put the request's host into its state, where `TenantStrategy` finds it.
+
+        Raises:
+            HostUnknown: it is neither the lobby's nor a tenant's, or there is none, or there are several.
+        """
+        hosts: list[bytes] = [value for name, value in scope["headers"] if name == _HOST]
+        if len(hosts) != 1:
+            raise HostUnknown
+        name = hosts[0].decode("latin-1").lower()
+        name = (name if name.endswith("]") else name.rpartition(":")[0] or name).strip("[]")
+        label = host_label(name.removesuffix(self._suffix)) if name.endswith(self._suffix) else None
+        is_lobby = name in self._lobby
+        if not is_lobby and (not label or "." in label):
+            raise HostUnknown
+        scope["state"][_KEY] = _Host(label, is_lobby)
+
+
+class TenantStrategy:
+    """`https://acme.example.com/api/v1/projects`"""
+
+    refusals: ClassVar = REFUSALS
+
+    def tenant_of(self, scope: Scope, claims: AccessClaims) -> ClaimedTenant:
+        """Return the tenant that the host names and the token is for.
+
+        Raises:
+            TenantRequired, TenantInvalid, TenantMismatch: as `named_tenant`.
+        """
+        host: _Host = scope["state"][_KEY]
+        slug = claims.tenant_slug
+        if slug is not None and host_label(slug) == host.label:
+            return named_tenant(slug, claims)
+        return named_tenant(None if host.is_lobby else host.label, claims)
+
+    def describe(
+        self, document: dict[str, Any], _operations: list[dict[str, Any]], urls: TenantUrls
+    ) -> None:
+        """List the hosts: the one that the document was read from, and those of tenants; others are refused."""
+        document["servers"] = [
+            {"url": "/", "description": "This host"},
+            {
+                "url": urls.of("{tenant}"),
+                "description": "The host of a tenant: its own routes, and all others",
+                "variables": {"tenant": {"default": "acme", "description": "Its slug or id."}},
+            },
+        ]
+        for path, operations in document["paths"].items():
+            if not path.startswith(EXEMPT):
+                for operation in operations.values():
+                    operation["responses"] |= _REFUSED
+
+    def hint(self, slug: str, urls: TenantUrls) -> str:
+        """Return a sentence for people about how requests reach the tenant `slug`."""
+        return f"Routes of a tenant answer on its host: {urls.of(slug)}/docs tries them."

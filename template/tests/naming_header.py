@@ -1,0 +1,11 @@
+"""A request names its tenant by `X-Tenant-ID`."""
+
+from typing import Final
+
+SETTINGS: Final[dict[str, str]] = {}
+"""What the service has to be told for it."""
+
+
+def addressed(_method: str, path: str, tenant: str | None) -> tuple[str, dict[str, str]]:
+    """Return the URL and the headers of a request to a route of `api/v1`."""
+    return f"/api/v1{path}", {} if tenant is None else {"X-Tenant-ID": tenant}

@@ -1,0 +1,30 @@
+"""A request to a tenant's route names the tenant in its path."""
+
+from typing import Final
+from urllib.parse import quote
+
+from fastapi.routing import APIRoute
+from starlette.routing import Match
+
+from app.api.dependencies.requirements import requirement_of
+from app.api.v1 import routers
+
+SETTINGS: Final[dict[str, str]] = {}
+"""What the service has to be told for it."""
+
+_ROUTES = [route for router in routers() for route in router.routes if isinstance(route, APIRoute)]
+
+
+def addressed(method: str, path: str, tenant: str | None) -> tuple[str, dict[str, str]]:
+    """Return the URL and the headers of a request to a route of `api/v1`."""
+    of_tenant = tenant is not None and _is_of_tenants(method, path.partition("?")[0])
+    return f"/t/{quote(tenant or '', safe='')}/api/v1{path}" if of_tenant else f"/api/v1{path}", {}
+
+
+def _is_of_tenants(method: str, path: str) -> bool:
+    scope = {"type": "http", "method": method, "path": path}
+    for route in _ROUTES:
+        if route.matches(scope)[0] is Match.FULL:
+            required = requirement_of(route)
+            return required is not None and required.tenant
+    return False
