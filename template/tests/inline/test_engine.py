@@ -139,6 +139,25 @@ async def _has_stopped(engine: Engine) -> bool:
     return not engine._running
 
 
+async def test_what_begins_while_leases_are_renewed_goes_on(
+    work: BackgroundWork, separate: Settings
+) -> None:
+    engine = engine_of(work, separate, lease=timedelta(minutes=5))
+    async with held_up_in(engine, work):
+        async with work.database.lobby() as lobby:
+            await lobby.execute(select(col(WorkflowClaim.due_at)).with_for_update())
+            renewing = asyncio.create_task(engine._extend())
+            second = await background.request_tenant(work)
+            await background.eventually(lambda: _has_begun(engine, second))
+            begun = engine._running[second.execution_id]
+        await renewing
+        assert not begun.cancelling()
+
+
+async def _has_begun(engine: Engine, requested: background.Requested) -> bool:
+    return requested.execution_id in engine._running
+
+
 async def test_two_processes_clean_up_once_an_hour(work: BackgroundWork) -> None:
     hour = utcnow().replace(minute=0, second=0, microsecond=0)
 

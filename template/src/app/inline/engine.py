@@ -86,11 +86,15 @@ class Engine:
     def _start(self, claim: Claimed) -> None:
         task = asyncio.create_task(self._carry_out(claim))
         self._running[claim.id] = task
-        task.add_done_callback(lambda _task: self._finished(claim.id))
+        task.add_done_callback(partial(self._finished, claim.id))
 
-    def _finished(self, id: UUID) -> None:
+    def _finished(self, id: UUID, task: asyncio.Task[None]) -> None:
         del self._running[id]
         self._wake.set()
+        if not task.cancelled() and (exc := task.exception()):
+            # Its lease runs out, and somebody tries again.
+            traceback = None if may_pass(exc) else exc
+            log.warning("attempt_interrupted", error=describe(exc), exc_info=traceback)
 
     async def _carry_out(self, claim: Claimed) -> None:
         execution = QueuedExecution(id=claim.id, kind=claim.kind)
@@ -104,9 +108,6 @@ class Engine:
         except asyncio.CancelledError:
             await self._put_back(claim.id, _NOW, uncounted=True)
             raise
-        except Exception as exc:
-            # Its lease runs out, and somebody tries again.
-            log.warning("attempt_interrupted", error=describe(exc), exc_info=not may_pass(exc))
 
     async def _put_back(self, id: UUID, after: timedelta, *, uncounted: bool) -> None:
         async with self.work.database.lobby() as session:
@@ -115,12 +116,12 @@ class Engine:
             asyncio.get_running_loop().call_later(after.total_seconds(), self._wake.set)
 
     async def _extend(self) -> bool:
-        if self._running:
+        if held := {**self._running}:
             async with self.work.database.lobby() as session:
-                kept = await self._claims(session).extend([*self._running], self.settings.lease)
-            for id in self._running.keys() - kept:
+                kept = await self._claims(session).extend([*held], self.settings.lease)
+            for id in held.keys() - kept:
                 # After an outage: another process carries it out by now.
-                self._running[id].cancel()
+                held[id].cancel()
         return False
 
     async def _listen(self) -> bool:
