@@ -15,7 +15,7 @@ class QueueSettings(Section):
     """Executions at the same time in one worker."""
     poll_interval: timedelta = timedelta(seconds=5)
     """How often the worker looks for work that PostgreSQL did not announce."""
-    heartbeat_timeout: timedelta = timedelta(seconds=30)
+    heartbeat_timeout: timedelta = timedelta(seconds=15)
     """How long nothing has to be heard of a worker until others take over what it was doing."""
 
 
