@@ -32,7 +32,7 @@ class Side(Enum):
 
 
 class UnitOfWork:
-    """The transaction of one request or activity; `Database` ends it.
+    """The transaction of one request or step of background work; `Database` ends it.
 
     It takes a connection with its first statement, so a request that is refused before costs none.
     """

@@ -34,7 +34,7 @@ class Server(ABC):
     is_chatty: ClassVar[bool] = False
     """Whether what it writes is of no use unless it fails."""
     serves_requests: ClassVar[bool] = False
-    """Whether the API asks it while it answers; the others serve the worker or a person."""
+    """Whether the API asks it while it answers; the others serve background work or a person."""
 
     def __init__(self, folder: Path, port: int | None = None) -> None:
         self.folder = folder.absolute()
