@@ -102,6 +102,16 @@ def test_migrate_names_the_tenants_that_failed(shell: Shell) -> None:
     assert outcome.err == "Not migrated: acme. Mend the cause and run this again.\n"
 
 
+def test_migrate_leaves_a_lobby_alone_that_other_code_has_migrated(shell: Shell) -> None:
+    rows(shell.settings, "INSERT INTO public.alembic_version VALUES ('of_a_later_release')")
+    outcome = shell.run("migrate")
+    rows(shell.settings, "DELETE FROM public.alembic_version WHERE version_num LIKE 'of_%'")
+
+    assert outcome.code == 1
+    assert outcome.err.startswith("The database was migrated by other code than this: ")
+    assert "'of_a_later_release'" in outcome.err
+
+
 def test_migration_writes_nothing_without_a_reason(shell: Shell) -> None:
     outcome = shell.run("migration", "-m", "nothing", "--tree", "public")
 

@@ -1,10 +1,13 @@
 """Sentences instead of tracebacks, where the operator can help."""
 
+from typing import Final
+
 import asyncpg
 import typer
 
 from app.core.db.database import UnsupportedServer
 from app.core.db.failures import driver_error
+from app.core.db.migrations import UnknownMigration
 from app.core.errors import AppError, Unavailable
 from app.core.settings import SettingsError
 from app.services.background_failures import describe, may_pass
@@ -13,6 +16,15 @@ from app.services.migration_service import MigrationRefused
 
 class Refused(Exception):
     """A command cannot do what it was asked for; the message says why."""
+
+
+_SENTENCES: Final = (
+    SettingsError,
+    Refused,
+    MigrationRefused,
+    UnknownMigration,
+    UnsupportedServer,
+)
 
 
 def end_with_sentence(exc: Exception) -> None:
@@ -24,7 +36,7 @@ def end_with_sentence(exc: Exception) -> None:
 
 
 def _sentence(exc: Exception) -> str | None:
-    if isinstance(exc, SettingsError | Refused | MigrationRefused | UnsupportedServer):
+    if isinstance(exc, _SENTENCES):
         return str(exc)
     if isinstance(exc, AppError) and not isinstance(exc, Unavailable):
         return f"{(exc.detail or exc.title).rstrip('.')}."

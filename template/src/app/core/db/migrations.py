@@ -14,6 +14,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.script.revision import ResolutionError
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -25,6 +26,10 @@ type TreeName = Literal["public", "tenant"]
 SCRIPTS: Final = Path(__file__).parents[3] / "alembic"
 
 _ONE_AT_A_TIME: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="alembic")
+
+
+class UnknownMigration(Exception):
+    """A schema was migrated by other code than this; the message names what is missing here."""
 
 
 class SchemaOutOfDate(Exception):
@@ -58,7 +63,11 @@ async def downgrade(engine: AsyncEngine, tree: Tree, *, to: str, schema: str | N
 
 
 async def is_at_head(engine: AsyncEngine, tree: Tree, *, schema: str | None = None) -> bool:
-    """Tell whether nothing is left to apply."""
+    """Tell whether nothing is left to apply.
+
+    Raises:
+        UnknownMigration: something was applied that is not here.
+    """
     known = ScriptDirectory.from_config(_config(tree, None))
 
     def current(connection: Connection) -> set[str]:
@@ -67,11 +76,16 @@ async def is_at_head(engine: AsyncEngine, tree: Tree, *, schema: str | None = No
 
     async with engine.connect() as connection:
         applied = await connection.run_sync(current)
-    return {r.revision for r in known.walk_revisions()} == {
-        r.revision
-        for head in applied
-        for r in known.iterate_revisions(head, "base", inclusive=True)
-    }
+    try:
+        return {r.revision for r in known.walk_revisions()} == {
+            r.revision
+            for head in applied
+            for r in known.iterate_revisions(head, "base", inclusive=True)
+        }
+    except ResolutionError as exc:
+        raise UnknownMigration(
+            f"The database was migrated by other code than this: {exc}."
+        ) from exc
 
 
 async def check(engine: AsyncEngine, tree: Tree, *, schema: str | None = None) -> None:
