@@ -34,6 +34,7 @@ _PRELOADED = [
     "fastapi",
     "httpx",
     "hypothesis",
+    "pgqueuer",
     "prometheus_client",
     "pytest",
     "redis.asyncio",
