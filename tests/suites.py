@@ -74,6 +74,13 @@ class Outcome:
     """Of the suite and what it started, but not of the servers that suites share."""
     output: str = ""
     exit_code: int | None = field(default=None)
+    failed_before: list[str] = field(default_factory=list)
+    """What failed in an attempt before this one."""
+
+    @property
+    def failed(self) -> list[str]:
+        """The lines of pytest's summary that name what failed."""
+        return [line for line in self.output.splitlines() if line.startswith(("FAILED ", "ERROR "))]
 
     @property
     def is_green(self) -> bool:

@@ -38,6 +38,12 @@ def test_any_other_is_not(tmp_path: Path, name: str) -> None:
     assert not run_suite(render, tmp_path / "copy", {}).is_green
 
 
+def test_what_failed_is_named(tmp_path: Path) -> None:
+    render = service(tmp_path / "render", it=PASSES, fails=WRONG["fails"])
+    outcome = run_suite(render, tmp_path / "copy", {})
+    assert outcome.failed == ["FAILED tests/test_fails.py::test_it - assert False"]
+
+
 def test_only_what_differs_is_written_anew(tmp_path: Path) -> None:
     first = service(tmp_path / "first", kept=PASSES, changed=PASSES, removed=PASSES)
     second = service(tmp_path / "second", kept=PASSES, changed=PASSES + "\n", added=PASSES)

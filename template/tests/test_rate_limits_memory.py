@@ -12,6 +12,6 @@ async def test_the_log_says_that_limits_are_this_processs(enabled: bool) -> None
     limits: dict[str, Any] = {"enabled": enabled}
     probe = Probe(probe_settings(rate_limits=limits))
     async with probe.started():
-        events = [line["event"] for line in probe.logged()]
+        pass
     said = "rate limits are counted in this process: run one API process, no more"
-    assert (said in events) is enabled
+    assert (said in probe.log.getvalue()) is enabled
