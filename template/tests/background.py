@@ -17,10 +17,12 @@ from sqlmodel import col
 
 from app.core.db.owner import connection_of
 from app.core.db.sessions import LobbySession
-from app.core.identifiers import utcnow
+from app.core.identifiers import utcnow, uuid7
+from app.core.roles import Role
 from app.core.settings import Settings
 from app.models.public.audit_logs import AuditLog
-from app.models.public.email_verifications import EmailVerification, VerificationPurpose
+from app.models.public.refresh_tokens import RefreshToken
+from app.models.public.tenant_invites import TenantInvite
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.users import User
 from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind, WorkflowStatus
@@ -32,6 +34,7 @@ from app.services.tenant_lifecycle import TenantLifecycle
 from app.services.workflow_requests import Mail, WorkflowRequests
 from tests import databases
 from tests.gate import Gate
+from tests.sign_in.mode import USER_COLUMNS
 
 WAIT_SECONDS = 20.0
 
@@ -94,12 +97,12 @@ class Requested:
 
 
 async def add_user(work: BackgroundWork) -> User:
-    """Add a verified user who cannot sign in."""
+    """Add a verified user."""
     user = User(
         email=f"owner-{secrets.token_hex(6)}@example.test",
         full_name="Ada Lovelace",
-        password_hash="none",
         email_verified_at=utcnow(),
+        **USER_COLUMNS,
     )
     async with work.database.lobby() as lobby:
         await lobby.add(user)
@@ -120,25 +123,35 @@ async def request_tenant(work: BackgroundWork) -> Requested:
     return Requested(tenant.id, execution.id, owner.id, owner.email)
 
 
-async def request_mail(work: BackgroundWork) -> tuple[User, WorkflowExecution]:
-    """Do what `POST /auth/resend-verification` does for a new user."""
-    user = await add_user(work)
-    verification = EmailVerification(
-        user_id=user.id,
-        purpose=VerificationPurpose.VERIFY_EMAIL,
+async def request_mail(work: BackgroundWork) -> tuple[TenantInvite, WorkflowExecution]:
+    """Do what `POST /invites` does, in a tenant of its own."""
+    slug = f"t-{secrets.token_hex(6)}"
+    tenant = Tenant(
+        slug=slug,
+        name="Analytical Engines",
+        status=TenantStatus.READY,
+        schema_name=f"tenant_{slug.replace('-', '_')}",
+    )
+    invite = TenantInvite(
+        tenant_id=tenant.id,
+        email=f"guest-{secrets.token_hex(6)}@example.test",
+        role=Role.MEMBER,
         expires_at=utcnow() + timedelta(hours=24),
     )
     async with work.database.lobby() as lobby:
-        await lobby.add(verification)
-        return user, await WorkflowRequests(lobby).send_email(Mail.VERIFY_EMAIL, verification.id)
+        await lobby.add(tenant)
+        await lobby.add(invite)
+        return invite, await WorkflowRequests(lobby).send_email(Mail.INVITE, invite.id)
 
 
 async def request_clean_up(work: BackgroundWork) -> tuple[UUID, UUID]:
-    """Ask for a clean-up; return its id, and that of a verification that it is to remove."""
+    """Ask for a clean-up; return its id, and that of a refresh token that it is to remove."""
     user = await add_user(work)
-    expired = EmailVerification(
+    expired = RefreshToken(
+        family_id=uuid7(),
         user_id=user.id,
-        purpose=VerificationPurpose.RESET_PASSWORD,
+        token_hash=secrets.token_bytes(32),
+        session_expires_at=utcnow(),
         expires_at=utcnow() - timedelta(days=3),
     )
     requested = WorkflowExecution(kind=WorkflowKind.CLEAN_UP)

@@ -57,8 +57,8 @@ async def drop(admin_url: str, name: str) -> None:
         roles = await _tenant_roles(admin_url, name)
         await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         for role in roles:
-            # Clones of one template share its standing tenants.
-            with suppress(asyncpg.DependentObjectsStillExistError):
+            # Clones of one template share its standing tenants; another process may be dropping the same role.
+            with suppress(asyncpg.DependentObjectsStillExistError, asyncpg.InternalServerError):
                 await connection.execute(f'DROP ROLE IF EXISTS "{role}"')
 
 

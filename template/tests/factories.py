@@ -18,9 +18,11 @@ from app.models.public.refresh_tokens import RefreshToken
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.user_tenant_membership import UserTenantMembership
 from app.models.public.users import User
+from app.repositories.public.memberships import MembershipRepository
+from app.services.audit_trail import Actor
+from app.services.identity import Identity
 from tests.sending import send
-
-PASSWORD = "correct horse battery staple"
+from tests.sign_in.mode import USER_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +67,12 @@ class Factory:
     def __init__(self, components: Components, client: httpx.AsyncClient) -> None:
         self.components = components
         self.client = client
-        self._password_hash: str | None = None
 
     async def user(
         self, email: str | None = None, *, verified: bool = True, superuser: bool = False
     ) -> User:
-        """Add a user with the password `PASSWORD`."""
-        user = await self._new_user(email, verified=verified, superuser=superuser)
+        """Add a user."""
+        user = _user(email, verified=verified, superuser=superuser)
         await self._add(user)
         return user
 
@@ -103,10 +104,17 @@ class Factory:
         async with self.components.database.lobby() as lobby:
             await inserted(lobby, _membership(user, await _tenant_id(lobby, slug), role))
 
+    async def leave(self, user: User, slug: str) -> None:
+        """Take a user out of a tenant, as `DELETE /members/{user_id}` does first."""
+        tenant = await self.find_tenant(slug)
+        async with self.components.database.lobby() as lobby:
+            memberships = MembershipRepository(lobby)
+            await memberships.remove(await memberships.get_of(tenant.id, user.id))
+
     async def sign_in(
         self, user: User, slug: str | None = None, role: Role | None = None
     ) -> SignedIn:
-        """Start a session as login does, without its password check."""
+        """Start a session, without any check."""
         async with self.components.database.lobby() as lobby:
             tenant_id = await _tenant_id(lobby, slug) if slug else None
             session = _session(user, tenant_id)
@@ -115,7 +123,7 @@ class Factory:
 
     async def member(self, slug: str = "acme", role: Role = Role.MEMBER) -> SignedIn:
         """Add a user, make it a member of a tenant and sign it in there."""
-        user = await self._new_user()
+        user = _user()
         async with self.components.database.lobby() as lobby:
             tenant_id = await _tenant_id(lobby, slug)
             session = _session(user, tenant_id)
@@ -124,23 +132,10 @@ class Factory:
 
     async def signed_in(self, *, verified: bool = True, superuser: bool = False) -> SignedIn:
         """Add a user and sign it in to the lobby."""
-        user = await self._new_user(verified=verified, superuser=superuser)
+        user = _user(verified=verified, superuser=superuser)
         session = _session(user, None)
         await self._add(user, session)
         return self._signed_in(user, session, None, None)
-
-    async def _new_user(
-        self, email: str | None = None, *, verified: bool = True, superuser: bool = False
-    ) -> User:
-        if self._password_hash is None:
-            self._password_hash = await self.components.passwords.hash(PASSWORD)
-        return User(
-            email=email or f"user-{secrets.token_hex(6)}@example.test",
-            full_name="Test User",
-            password_hash=self._password_hash,
-            email_verified_at=utcnow() if verified else None,
-            is_superuser=superuser,
-        )
 
     async def _add(self, *rows: SQLModel) -> None:
         async with self.components.database.lobby() as lobby:
@@ -157,6 +152,28 @@ class Factory:
             role=role,
         )
         return SignedIn(self.client, user.id, user.email, session.family_id, token, slug)
+
+    async def tokens(self, user: User, slug: str | None = None) -> dict[str, Any]:
+        """Start a session as every way to sign in does, and return its tokens as clients get them."""
+        components = self.components
+        identity = Identity(
+            components.access_tokens, components.settings, Actor(ip_address="127.0.0.1"), "Test/1"
+        )
+        async with components.database.lobby() as lobby:
+            memberships = MembershipRepository(lobby)
+            tenant = await memberships.tenant_by_slug(user.id, slug) if slug else None
+            started = await identity.sessions(lobby).start(user.id, tenant)
+        return started.model_dump(mode="json")
+
+
+def _user(email: str | None = None, *, verified: bool = True, superuser: bool = False) -> User:
+    return User(
+        email=email or f"user-{secrets.token_hex(6)}@example.test",
+        full_name="Test User",
+        email_verified_at=utcnow() if verified else None,
+        is_superuser=superuser,
+        **USER_COLUMNS,
+    )
 
 
 async def inserted(lobby: LobbySession, *rows: SQLModel) -> None:

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import exists, select
 from sqlmodel import col
 
-from app.models.public.email_verifications import EmailVerification
+from app.models.public.refresh_tokens import RefreshToken
 from app.models.public.tenants import TenantStatus
 from app.models.public.workflow_executions import WorkflowKind, WorkflowStatus
 from app.models.tenant.projects import Project
@@ -82,6 +82,6 @@ async def assert_kept(work: BackgroundWork, tenant_id: UUID, execution_id: UUID)
 async def assert_cleaned_up(work: BackgroundWork, execution_id: UUID, expired_id: UUID) -> None:
     """Check that a clean-up has removed what had expired."""
     async with work.database.lobby() as lobby:
-        query = select(exists().where(col(EmailVerification.id) == expired_id))
+        query = select(exists().where(col(RefreshToken.id) == expired_id))
         assert not await lobby.scalar(query)
     await assert_completed(work, execution_id)

@@ -12,8 +12,12 @@ import asyncpg
 import pytest
 
 from app.cli.main import main
+from app.core.db.database import Database
+from app.core.identifiers import utcnow
 from app.core.logging import configure_logging
 from app.core.settings import Settings
+from app.models.public.users import User
+from tests.sign_in import mode as sign_in
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,16 @@ class Shell:
         # A command configures the log for its own output.
         configure_logging(self.settings.logging)
         return Outcome(code, out.getvalue(), err.getvalue())
+
+    def add_user(self, email: str) -> None:
+        """Add a verified user."""
+
+        async def add() -> None:
+            async with Database(self.settings.database) as database, database.lobby() as lobby:
+                verified = {"email_verified_at": utcnow(), **sign_in.USER_COLUMNS}
+                await lobby.add(User(email=email, full_name="Founder", **verified))
+
+        asyncio.run(add())
 
 
 def rows(settings: Settings, sql: str) -> list[tuple[Any, ...]]:

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from app.core.db.database import Database
-from tests.factories import PASSWORD, Factory
+from tests.factories import Factory
+from tests.sign_in.password import PASSWORD
 from tests.work import Work, recorded
 
 

@@ -18,8 +18,9 @@ from app.models.public.refresh_tokens import RefreshToken
 from app.models.public.tenants import TenantStatus
 from app.models.public.user_tenant_membership import UserTenantMembership
 from app.models.public.users import User
-from tests.factories import PASSWORD, Factory
+from tests.factories import Factory
 from tests.sending import send
+from tests.sign_in.password import PASSWORD
 
 
 async def login(client: httpx.AsyncClient, email: str, **changes: Any) -> httpx.Response:

@@ -15,8 +15,10 @@ from app.core.identifiers import utcnow
 from app.models.public.audit_logs import AuditLog
 from app.models.public.email_verifications import EmailVerification
 from app.models.public.users import User
-from tests.factories import PASSWORD, Factory
+from tests.assumption import assume
+from tests.factories import Factory
 from tests.mailbox import Mailbox, token_in
+from tests.sign_in.password import PASSWORD
 from tests.work import recorded
 
 NEW_PASSWORD = "another horse, another battery"
@@ -187,7 +189,7 @@ async def test_no_login_with_the_old_password_slips_past_a_change(
     client: httpx.AsyncClient, factory: Factory, database: Database
 ) -> None:
     user = await factory.user()
-    changed = await factory.components.passwords.hash(NEW_PASSWORD)
+    changed = await factory.components.sign_in.passwords.hash(NEW_PASSWORD)
     async with recorded(database) as work:
         async with database.lobby() as lobby:
             await lobby.execute(
@@ -224,3 +226,18 @@ async def test_hashing_holds_no_connection(
         answer = await client.post("/api/v1/auth/register", json=registration)
         assert answer.status_code == 202
     assert work.connections_while_hashing == [0] * 5
+
+
+async def test_changing_it_takes_a_token(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/api/v1/users/me/password")
+    assert answer.status_code == 401
+
+
+async def test_nobody_changes_it_under_an_assumed_identity(
+    factory: Factory,
+) -> None:
+    superuser, member = await factory.signed_in(superuser=True), await factory.member()
+    assumed = await assume(factory, member, superuser=superuser)
+    body = {"current_password": PASSWORD, "new_password": "yet another horse and battery"}
+    answer = await assumed.post("/users/me/password", body)
+    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/assumed-identity")

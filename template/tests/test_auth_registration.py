@@ -20,8 +20,9 @@ from app.models.public.email_verifications import EmailVerification
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.users import User
 from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind
-from tests.factories import PASSWORD, Factory
+from tests.factories import Factory
 from tests.mailbox import Mailbox, token_in
+from tests.sign_in.password import PASSWORD
 
 OTHER_PASSWORD = "another horse, another battery"
 

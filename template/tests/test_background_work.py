@@ -46,7 +46,7 @@ async def test_each_kind_of_work(
     requested = await background.request_tenant(work)
     deleted, deletion_id = await background.request_deletion(work, separate, timedelta())
     clean_up_id, expired_id = await background.request_clean_up(work)
-    user, mail = await background.request_mail(work)
+    invite, mail = await background.request_mail(work)
     ids = (requested.execution_id, deletion_id, clean_up_id, mail.id)
 
     async with post.open(), engine.running(work, separate):
@@ -56,7 +56,7 @@ async def test_each_kind_of_work(
     await outcomes.assert_deleted(work, deleted.tenant_id, deletion_id)
     await outcomes.assert_cleaned_up(work, clean_up_id, expired_id)
     await outcomes.assert_completed(work, mail.id)
-    assert [mail for mail in post.received if user.email in mail]
+    assert [mail for mail in post.received if invite.email in mail]
 
 
 async def test_two_engines_make_each_tenant_once(

@@ -12,13 +12,12 @@ from app.core.identifiers import utcnow, uuid7
 from app.core.roles import Role
 from app.core.settings import Settings
 from app.models.public.audit_logs import AuditLog
-from app.models.public.email_verifications import EmailVerification, VerificationPurpose
 from app.models.public.refresh_tokens import RefreshToken
 from app.models.public.tenant_invites import InviteStatus, TenantInvite
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.users import User
 from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind, WorkflowStatus
-from app.services import clean_up
+from app.services import due_rows
 from app.services.background_work import BackgroundWork
 from tests import background
 
@@ -45,9 +44,7 @@ async def add(work: BackgroundWork, *rows: SQLModel) -> None:
             await lobby.add(row)
 
 
-async def kept(
-    work: BackgroundWork, *rows: RefreshToken | EmailVerification | WorkflowExecution
-) -> list[bool]:
+async def kept(work: BackgroundWork, *rows: RefreshToken | WorkflowExecution) -> list[bool]:
     model = type(rows[0])
     async with work.database.lobby() as lobby:
         ids = await lobby.scalars(select(col(model.id)))
@@ -64,23 +61,13 @@ def token(user: User, age: timedelta) -> RefreshToken:
     )
 
 
-def verification(user: User, age: timedelta, *, tenant: Tenant | None = None) -> EmailVerification:
-    return EmailVerification(
-        user_id=user.id,
-        tenant_id=tenant.id if tenant else None,
-        purpose=VerificationPurpose.VERIFY_EMAIL,
-        expires_at=utcnow() - age,
-    )
-
-
-def pending_tenant(age: timedelta) -> Tenant:
+def tenant_of_nobody() -> Tenant:
     slug = f"t-{secrets.token_hex(6)}"
     return Tenant(
         slug=slug,
-        name="Forgotten",
-        status=TenantStatus.PENDING,
+        name="Nobody's",
+        status=TenantStatus.PROVISIONING,
         schema_name=f"x_{secrets.token_hex(6)}",
-        created_at=utcnow() - age,
     )
 
 
@@ -96,22 +83,13 @@ async def test_removes_expired_tokens(work: BackgroundWork, user: User) -> None:
 async def test_removes_more_than_one_batch(
     work: BackgroundWork, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clean_up, "BATCH", 2)
+    monkeypatch.setattr(due_rows, "BATCH", 2)
     expired = [token(user, DAY) for _ in range(5)]
     await add(work, *expired)
 
     await work.clean_up.run()
 
     assert await kept(work, *expired) == [False] * 5
-
-
-async def test_keeps_verifications_that_can_be_sent_again(work: BackgroundWork, user: User) -> None:
-    live, lapsed, old = (verification(user, age) for age in (-DAY, DAY / 2, 2 * DAY))
-    await add(work, live, lapsed, old)
-
-    await work.clean_up.run()
-
-    assert await kept(work, live, lapsed, old) == [True, True, False]
 
 
 async def test_removes_executions_that_ended_long_ago(work: BackgroundWork) -> None:
@@ -130,7 +108,7 @@ async def test_removes_executions_that_ended_long_ago(work: BackgroundWork) -> N
 
 
 async def test_lapsed_invites_expire(work: BackgroundWork) -> None:
-    tenant = pending_tenant(timedelta())
+    tenant = tenant_of_nobody()
     live, lapsed = (
         TenantInvite(
             tenant_id=tenant.id,
@@ -154,18 +132,6 @@ async def test_lapsed_invites_expire(work: BackgroundWork) -> None:
     statuses = {invite.id: invite.status for invite in invites}
     assert statuses == {live.id: InviteStatus.PENDING, lapsed.id: InviteStatus.EXPIRED}
     assert audited == [str(lapsed.id)]
-
-
-async def test_deletes_tenants_that_nobody_confirmed(work: BackgroundWork, user: User) -> None:
-    new, forgotten, resent = (pending_tenant(age) for age in (DAY / 2, 2 * DAY, 2 * DAY))
-    # Its mail was sent again an hour ago.
-    await add(work, new, forgotten, resent, verification(user, -DAY, tenant=resent))
-
-    await work.clean_up.run()
-
-    statuses = [(await background.tenant(work, t.id)).status for t in (new, forgotten, resent)]
-    assert statuses == [TenantStatus.PENDING, TenantStatus.DELETED, TenantStatus.PENDING]
-    assert await background.actions(work, forgotten.id) == ["tenant.deleted"]
 
 
 async def test_one_request_at_a_time(work: BackgroundWork) -> None:

@@ -9,9 +9,9 @@ from app.core.settings import Settings
 from tests import background
 from tests.environments import environment_of
 from tests.shell import Shell, rows
+from tests.sign_in.mode import SAMPLES
 
 COMMANDS = ("dev", "api", "migrate", "migration", "tenants", "superuser", "seed")
-PASSWORD = "correct-horse-9-battery"
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ async def separate(settings: Settings, admin_url: str) -> AsyncIterator[Settings
 
 @pytest.fixture
 def shell(separate: Settings, tmp_path: Path) -> Shell:
-    return Shell(separate, environment_of(separate), tmp_path)
+    return Shell(separate, environment_of(separate) | SAMPLES, tmp_path)
 
 
 def test_help_lists_every_command(shell: Shell) -> None:
@@ -119,66 +119,8 @@ def test_migration_writes_nothing_without_a_reason(shell: Shell) -> None:
     assert "there is nothing to write" in outcome.err
 
 
-def test_a_superuser_is_made_with_a_password_from_standard_input(shell: Shell) -> None:
-    outcome = shell.run("superuser", "create", "Boss@Example.test", stdin=f"{PASSWORD}\n")
-
-    assert (outcome.code, outcome.out) == (0, "boss@example.test is a superuser.\n")
-    [user] = rows(
-        shell.settings,
-        "SELECT is_superuser, email_verified_at IS NOT NULL FROM public.users"
-        " WHERE email = 'boss@example.test'",
-    )
-    assert user == (True, True)
-    audit = rows(
-        shell.settings,
-        "SELECT action, user_id FROM public.audit_logs WHERE entity_type = 'user'"
-        " AND after ->> 'email' = 'boss@example.test'",
-    )
-    assert audit == [("user.created", None)]
-
-
-def test_a_password_may_come_from_the_environment(shell: Shell) -> None:
-    outcome = shell.run("superuser", "create", "env@example.test", SUPERUSER_PASSWORD=PASSWORD)
-
-    assert outcome.code == 0
-
-
-@pytest.mark.parametrize(
-    ("email", "password", "code", "sentence"),
-    [
-        ("weak@example.test", "password", 1, "This is a top-10 common password."),
-        ("none@example.test", "", 1, "There is no password"),
-        ("nonsense", PASSWORD, 2, "email"),
-    ],
-)
-def test_a_superuser_is_refused(
-    shell: Shell, email: str, password: str, code: int, sentence: str
-) -> None:
-    outcome = shell.run("superuser", "create", email, stdin=password)
-
-    assert outcome.code == code
-    assert sentence in outcome.err
-
-
-def test_an_account_that_exists_is_not_promoted(shell: Shell) -> None:
-    shell.run("superuser", "create", "taken@example.test", stdin=PASSWORD)
-    rows(
-        shell.settings,
-        "UPDATE public.users SET is_superuser = false WHERE email = 'taken@example.test'",
-    )
-
-    outcome = shell.run("superuser", "create", "taken@example.test", stdin=PASSWORD)
-
-    assert (outcome.code, outcome.err) == (1, "Another user has this address.\n")
-    found = rows(
-        shell.settings,
-        "SELECT is_superuser FROM public.users WHERE email = 'taken@example.test'",
-    )
-    assert found == [(False,)]
-
-
 def test_the_life_of_a_tenant(shell: Shell) -> None:
-    shell.run("superuser", "create", "founder@example.test", stdin=PASSWORD)
+    shell.add_user("founder@example.test")
     created = shell.run("tenants", "create", "initech", "--owner", "founder@example.test")
     assert (created.code, created.out) == (0, "initech is being provisioned.\n")
     # What is done in the background.
@@ -213,7 +155,7 @@ def test_the_life_of_a_tenant(shell: Shell) -> None:
 
 
 def test_a_failed_tenant_is_retried(shell: Shell) -> None:
-    shell.run("superuser", "create", "unlucky@example.test", stdin=PASSWORD)
+    shell.add_user("unlucky@example.test")
     shell.run("tenants", "create", "unlucky", "--owner", "unlucky@example.test")
     rows(
         shell.settings,
@@ -253,22 +195,14 @@ def test_what_an_operator_mistypes(
 
 
 def test_the_samples_are_refused_in_production(shell: Shell) -> None:
-    outcome = shell.run("seed", ENVIRONMENT="production", DEV__SEED_PASSWORD=PASSWORD)
+    outcome = shell.run("seed", ENVIRONMENT="production")
 
     assert outcome.code == 1
     assert "ENVIRONMENT=production" in outcome.err
 
 
-def test_the_samples_need_a_password(shell: Shell) -> None:
-    outcome = shell.run("seed", DEV__SEED_PASSWORD=None)
-
-    assert outcome.code == 1
-    assert outcome.err.startswith("DEV__SEED_PASSWORD is not set")
-
-
 def test_seed_names_the_accounts(shell: Shell) -> None:
-    outcome = shell.run("seed", DEV__SEED_PASSWORD=PASSWORD)
+    outcome = shell.run("seed")
 
     assert outcome.code == 0, outcome.err
     assert "owner@acme.test, member@acme.test" in outcome.out
-    assert PASSWORD not in outcome.out

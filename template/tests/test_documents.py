@@ -84,7 +84,7 @@ def default_of(field: FieldInfo) -> str:
 
 def documented_settings() -> dict[str, str]:
     documented: dict[str, str] = {}
-    for line in (DOCS / "settings.md").read_text().splitlines():
+    for line in "".join(path.read_text() for path in DOCS.glob("settings*.md")).splitlines():
         cells = [cell.strip().strip("`") for cell in line.strip("|").split("|")]
         if line.startswith("| `") and len(cells) == 4:
             documented[cells[0]] = cells[1].replace("<slug>", about.SLUG)

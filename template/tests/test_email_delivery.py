@@ -12,52 +12,21 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from app.core.identifiers import utcnow, uuid7
-from app.core.mail import Message
-from app.core.mail_texts import MailTexts
 from app.core.roles import Role
-from app.core.security.opaque_tokens import DerivedTokens, digest
-from app.core.settings import AuthSettings, Settings
-from app.core.tenant_urls import TenantUrls
-from app.models.public.email_verifications import EmailVerification, VerificationPurpose
+from app.core.security.opaque_tokens import digest
+from app.core.settings import Settings
 from app.models.public.tenant_invites import InviteStatus, TenantInvite
 from app.models.public.tenants import TenantStatus
 from app.models.public.users import User
 from app.services.audit_trail import Actor, AuditTrail
 from app.services.background_work import BackgroundWork
-from app.services.email_delivery import EmailDelivery
 from app.services.tenant_creation import TenantCreation
-from app.services.workflow_requests import Mail, WorkflowRequests
+from app.services.workflow_requests import Mail
 from tests import background
 from tests.mailbox import token_in
+from tests.post_office import PostOffice
 
 HOUR = timedelta(hours=1)
-
-
-class PostOffice:
-    """Requests mails, and keeps what is delivered."""
-
-    def __init__(self, work: BackgroundWork, settings: Settings) -> None:
-        self.database = work.database
-        self.settings = settings
-        self.texts = MailTexts(settings.public_url, TenantUrls(settings))
-        self.kept: list[Message] = []
-
-    async def send(self, message: Message) -> None:
-        """Keep a message, as a mailer."""
-        self.kept.append(message)
-
-    async def request(self, mail: Mail, subject: UUID, *, tenant_id: UUID | None = None) -> UUID:
-        """Return the execution of a mail that was requested."""
-        async with self.database.lobby() as lobby:
-            requests = WorkflowRequests(lobby)
-            return (await requests.send_email(mail, subject, tenant_id=tenant_id)).id
-
-    async def deliver(self, execution_id: UUID, auth: AuthSettings | None = None) -> Message | None:
-        """Return the mail that goes out, if one does."""
-        self.kept.clear()
-        tokens = DerivedTokens(auth or self.settings.auth)
-        await EmailDelivery(self.database, self, self.texts, tokens).send(execution_id)
-        return self.kept[0] if self.kept else None
 
 
 @pytest.fixture(scope="module")
@@ -88,20 +57,6 @@ async def tenant_id(work: BackgroundWork, user: User) -> UUID:
     return tenant.id
 
 
-async def add_verification(work: BackgroundWork, user: User, **changes: Any) -> UUID:
-    row = EmailVerification(
-        **{
-            "user_id": user.id,
-            "purpose": VerificationPurpose.VERIFY_EMAIL,
-            "expires_at": utcnow() + 24 * HOUR,
-            **changes,
-        }
-    )
-    async with work.database.lobby() as lobby:
-        await lobby.add(row)
-    return row.id
-
-
 async def add_invite(work: BackgroundWork, user: User, tenant_id: UUID, **changes: Any) -> UUID:
     row = TenantInvite(
         **{
@@ -118,51 +73,11 @@ async def add_invite(work: BackgroundWork, user: User, tenant_id: UUID, **change
     return row.id
 
 
-async def stored_hash(
-    work: BackgroundWork, model: type[EmailVerification | TenantInvite], id: UUID
-) -> bytes | None:
+async def stored_hash(work: BackgroundWork, id: UUID) -> bytes | None:
     async with work.database.lobby() as lobby:
-        return await lobby.scalar(select(col(model.token_hash)).where(col(model.id) == id))
-
-
-@pytest.mark.parametrize(
-    ("mail", "purpose", "path"),
-    [
-        (Mail.VERIFY_EMAIL, VerificationPurpose.VERIFY_EMAIL, "verify-email"),
-        (Mail.CONFIRM_TENANT, VerificationPurpose.VERIFY_EMAIL, "verify-email"),
-        (Mail.RESET_PASSWORD, VerificationPurpose.RESET_PASSWORD, "reset-password"),
-    ],
-)
-async def test_a_verification_carries_the_token_whose_digest_is_stored(
-    work: BackgroundWork,
-    post: PostOffice,
-    user: User,
-    tenant_id: UUID,
-    mail: Mail,
-    purpose: VerificationPurpose,
-    path: str,
-) -> None:
-    id = await add_verification(work, user, purpose=purpose, tenant_id=tenant_id)
-
-    message = await post.deliver(await post.request(mail, id))
-
-    assert message is not None
-    assert message.to == user.email
-    assert "Ada Lovelace" in message.text
-    token = token_in(message)
-    assert f"testserver/{path}?token={token}" in message.text
-    assert await stored_hash(work, EmailVerification, id) == digest(token)
-
-
-async def test_the_name_of_the_registration_is_used(
-    work: BackgroundWork, post: PostOffice, user: User
-) -> None:
-    id = await add_verification(work, user, full_name="Augusta King")
-
-    message = await post.deliver(await post.request(Mail.VERIFY_EMAIL, id))
-
-    assert message is not None
-    assert "Augusta King" in message.text
+        return await lobby.scalar(
+            select(col(TenantInvite.token_hash)).where(col(TenantInvite.id) == id)
+        )
 
 
 async def test_an_invite_goes_to_the_invited_address(
@@ -175,7 +90,7 @@ async def test_an_invite_goes_to_the_invited_address(
     assert message is not None
     assert message.to == "guest@example.test"
     assert "Analytical Engines" in message.text
-    assert await stored_hash(work, TenantInvite, id) == digest(token_in(message))
+    assert await stored_hash(work, id) == digest(token_in(message))
 
 
 async def test_a_welcome_names_the_tenant(post: PostOffice, user: User, tenant_id: UUID) -> None:
@@ -187,9 +102,9 @@ async def test_a_welcome_names_the_tenant(post: PostOffice, user: User, tenant_i
 
 
 async def test_a_retry_sends_the_same_token(
-    work: BackgroundWork, post: PostOffice, user: User
+    work: BackgroundWork, post: PostOffice, user: User, tenant_id: UUID
 ) -> None:
-    execution_id = await post.request(Mail.VERIFY_EMAIL, await add_verification(work, user))
+    execution_id = await post.request(Mail.INVITE, await add_invite(work, user, tenant_id))
 
     first, second = await post.deliver(execution_id), await post.deliver(execution_id)
 
@@ -199,9 +114,9 @@ async def test_a_retry_sends_the_same_token(
 
 
 async def test_a_new_key_keeps_the_token_that_was_sent(
-    work: BackgroundWork, post: PostOffice, user: User
+    work: BackgroundWork, post: PostOffice, user: User, tenant_id: UUID
 ) -> None:
-    execution_id = await post.request(Mail.VERIFY_EMAIL, await add_verification(work, user))
+    execution_id = await post.request(Mail.INVITE, await add_invite(work, user, tenant_id))
     first = await post.deliver(execution_id)
     new = {"new": SecretStr(secrets.token_urlsafe(48))}
     rotated = post.settings.auth.model_copy(
@@ -216,10 +131,10 @@ async def test_a_new_key_keeps_the_token_that_was_sent(
 
 
 async def test_a_token_of_a_removed_key_is_replaced(
-    work: BackgroundWork, post: PostOffice, user: User
+    work: BackgroundWork, post: PostOffice, user: User, tenant_id: UUID
 ) -> None:
-    id = await add_verification(work, user)
-    execution_id = await post.request(Mail.VERIFY_EMAIL, id)
+    id = await add_invite(work, user, tenant_id)
+    execution_id = await post.request(Mail.INVITE, id)
     await post.deliver(execution_id)
     new = {"new": SecretStr(secrets.token_urlsafe(48))}
     rotated = post.settings.auth.model_copy(update={"keys": new, "active_kid": "new"})
@@ -227,17 +142,7 @@ async def test_a_token_of_a_removed_key_is_replaced(
     second = await post.deliver(execution_id, rotated)
 
     assert second is not None
-    assert await stored_hash(work, EmailVerification, id) == digest(token_in(second))
-
-
-@pytest.mark.parametrize("changes", [{"used_at": utcnow()}, {"expires_at": utcnow() - HOUR}])
-async def test_nothing_is_sent_for_a_verification_that_is_over(
-    work: BackgroundWork, post: PostOffice, user: User, changes: dict[str, Any]
-) -> None:
-    id = await add_verification(work, user, **changes)
-
-    assert await post.deliver(await post.request(Mail.VERIFY_EMAIL, id)) is None
-    assert await stored_hash(work, EmailVerification, id) is None
+    assert await stored_hash(work, id) == digest(token_in(second))
 
 
 @pytest.mark.parametrize(
@@ -257,21 +162,22 @@ async def test_nothing_is_sent_for_an_invite_that_is_over(
 
 @pytest.mark.parametrize("mail", list(Mail))
 async def test_nothing_is_sent_about_what_is_gone(post: PostOffice, mail: Mail) -> None:
-    # `forgot-password` asks for a mail whether or not the address has an account.
     assert await post.deliver(await post.request(mail, uuid7())) is None
 
 
 async def test_nothing_is_sent_for_an_execution_that_has_ended(
-    work: BackgroundWork, post: PostOffice, user: User
+    work: BackgroundWork, post: PostOffice, user: User, tenant_id: UUID
 ) -> None:
-    execution_id = await post.request(Mail.VERIFY_EMAIL, await add_verification(work, user))
+    execution_id = await post.request(Mail.INVITE, await add_invite(work, user, tenant_id))
     await work.outcomes.complete(execution_id)
 
     assert await post.deliver(execution_id) is None
 
 
-async def test_no_row_holds_the_token(work: BackgroundWork, post: PostOffice, user: User) -> None:
-    execution_id = await post.request(Mail.VERIFY_EMAIL, await add_verification(work, user))
+async def test_no_row_holds_the_token(
+    work: BackgroundWork, post: PostOffice, user: User, tenant_id: UUID
+) -> None:
+    execution_id = await post.request(Mail.INVITE, await add_invite(work, user, tenant_id))
 
     message = await post.deliver(execution_id)
 

@@ -15,18 +15,9 @@ from app.core.roles import Role
 from app.models.trees import public_tree, tenant_tree
 from tests.factories import Factory, SignedIn
 from tests.sending import send
+from tests.sign_in.mode import PUBLIC_ROUTES
 
-PUBLIC = {
-    "register",
-    "verify_email",
-    "resend_verification",
-    "forgot_password",
-    "reset_password",
-    "login",
-    "refresh",
-    "logout",
-    "look_up_invite",
-}
+PUBLIC = {"refresh", "logout", "look_up_invite", *PUBLIC_ROUTES}
 """Routes without an access token. A new one has to be put here on purpose."""
 
 ROUTES = {

@@ -15,7 +15,7 @@ from app.models.public.refresh_tokens import RefreshToken
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.user_tenant_membership import UserTenantMembership
 from tests.assumption import assume
-from tests.factories import PASSWORD, Factory, SignedIn
+from tests.factories import Factory, SignedIn
 
 
 @pytest.fixture
@@ -132,13 +132,7 @@ async def test_sessions_of_a_removed_member_end_with_its_access_tokens(
 ) -> None:
     user = await factory.user()
     await factory.join(user, tenant.slug)
-    bodies = (
-        {"email": user.email, "password": PASSWORD, "tenant": tenant.slug},
-        {"email": user.email, "password": PASSWORD},
-    )
-    here, lobby_session = [
-        (await client.post("/api/v1/auth/login", json=body)).json() for body in bodies
-    ]
+    here, lobby_session = await factory.tokens(user, tenant.slug), await factory.tokens(user)
     assert (await owner.delete(f"/members/{user.id}")).status_code == 204
     refused = await client.post(
         "/api/v1/auth/refresh", json={"refresh_token": here["refresh_token"]}

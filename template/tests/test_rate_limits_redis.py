@@ -63,7 +63,7 @@ async def test_concurrent_hits_of_processes_are_exact(make_limiter: MakeLimiter)
 async def test_no_address_is_in_redis(
     make_limiter: MakeLimiter, shared_valkey: ValkeyProcess
 ) -> None:
-    await make_limiter().hit("login_account", "ada@acme.test")
+    await make_limiter().hit("login_address", "ada@acme.test")
     client = redis.asyncio.Redis.from_url(shared_valkey.url)
     keys = await client.keys("*")
     ttls = [await client.ttl(key) for key in keys]

@@ -15,7 +15,7 @@ import pytest
 from app.core.errors import Unauthenticated
 from app.core.roles import Role
 from app.core.security.access_tokens import AccessTokens
-from app.core.settings import AuthSettings
+from app.core.security.token_settings import TokenSettings
 
 USER, SESSION, TENANT, ACTOR = (UUID(int=number) for number in range(1, 5))
 OLD, NEW = "o" * 48, "n" * 48
@@ -30,14 +30,14 @@ class _Drop:
 DROP = _Drop()
 
 
-def settings(**changes: Any) -> AuthSettings:
+def settings(**changes: Any) -> TokenSettings:
     values: dict[str, Any] = {
         "keys": {"old": OLD, "new": NEW},
         "active_kid": "new",
         "issuer": "us",
         "audience": "us-api",
     }
-    return AuthSettings.model_validate(values | changes)
+    return TokenSettings.model_validate(values | changes)
 
 
 TOKENS = AccessTokens(settings())

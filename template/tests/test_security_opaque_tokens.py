@@ -7,14 +7,14 @@ from uuid import UUID
 import pytest
 
 from app.core.security.opaque_tokens import DerivedTokens, digest, is_well_formed, new_token
-from app.core.settings import AuthSettings
+from app.core.security.token_settings import TokenSettings
 
 ROW = UUID("0198c0de-0000-7000-8000-00000000000a")
 
 
 def tokens(**changes: Any) -> DerivedTokens:
     values: dict[str, Any] = {"keys": {"a": "a" * 48, "b": "b" * 48}, "active_kid": "a"}
-    return DerivedTokens(AuthSettings.model_validate(values | changes))
+    return DerivedTokens(TokenSettings.model_validate(values | changes))
 
 
 def test_new_tokens_differ_and_have_the_shape() -> None:

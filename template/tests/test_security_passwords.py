@@ -11,21 +11,22 @@ from typing import Any
 
 import pytest
 
-from app.core.errors import PasswordTooWeak, Unavailable
+from app.core.errors import Unavailable
+from app.core.password_errors import PasswordTooWeak
 from app.core.security import passwords as module
+from app.core.security.password_settings import PasswordSettings
 from app.core.security.passwords import Passwords
-from app.core.settings import AuthSettings
 
 GOOD = "quiet-otter-carries-lamp"
 
 
-def settings(**changes: Any) -> AuthSettings:
+def settings(**changes: Any) -> PasswordSettings:
     values: dict[str, Any] = {
         "keys": {"a": "a" * 48},
         "active_kid": "a",
         "hashing_memory_kib": 8192,
     }
-    return AuthSettings.model_validate(values | changes)
+    return PasswordSettings.model_validate(values | changes)
 
 
 @pytest.fixture
@@ -46,7 +47,9 @@ async def test_a_hash_fits_its_password_only(passwords: Passwords) -> None:
 
 async def test_the_default_costs_are_owasps(passwords: Passwords) -> None:
     # https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html
-    default = Passwords(AuthSettings.model_validate({"keys": {"a": "a" * 48}, "active_kid": "a"}))
+    default = Passwords(
+        PasswordSettings.model_validate({"keys": {"a": "a" * 48}, "active_kid": "a"})
+    )
     assert (await default.hash(GOOD)).startswith("$argon2id$v=19$m=47104,t=1,p=1$")
     default.close()
 

@@ -1,13 +1,12 @@
 """The sample tenants."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import func, select, update
 from sqlmodel import col
 
 from app.core.roles import Role
-from app.core.security.passwords import Passwords
 from app.core.settings import Settings
 from app.models.public.audit_logs import AuditLog
 from app.models.public.tenants import Tenant, TenantStatus
@@ -17,30 +16,21 @@ from app.models.tenant.projects import Project
 from app.services.background_work import BackgroundWork
 from app.services.migration_service import MigrationService
 from app.services.samples import SAMPLES
-from app.services.seeding import Seeding
 from tests import background
+from tests.sign_in.mode import seed
 
 PEOPLE = {"owner@acme.test", "member@acme.test", "owner@globex.test", "admin@platform.test"}
 
 
 @pytest.fixture(scope="module")
-async def work(
-    settings: Settings, admin_url: str, passwords: Passwords
-) -> AsyncIterator[BackgroundWork]:
+async def work(settings: Settings, admin_url: str) -> AsyncIterator[BackgroundWork]:
     async with (
         background.empty(settings, admin_url) as empty,
         background.working(empty) as work,
     ):
         await MigrationService(work.owner, empty.database, lambda _line: None).migrate()
-        await Seeding(work, passwords).run("a password")
+        await seed(work)
         yield work
-
-
-@pytest.fixture(scope="module")
-def passwords(settings: Settings) -> Iterator[Passwords]:
-    passwords = Passwords(settings.auth)
-    yield passwords
-    passwords.close()
 
 
 async def users(work: BackgroundWork) -> dict[str, User]:
@@ -53,15 +43,12 @@ async def tenants(work: BackgroundWork) -> dict[str, Tenant]:
         return {tenant.slug: tenant for tenant in await lobby.scalars(select(Tenant))}
 
 
-async def test_users_tenants_and_projects_are_there(
-    work: BackgroundWork, passwords: Passwords
-) -> None:
+async def test_users_tenants_and_projects_are_there(work: BackgroundWork) -> None:
     people = await users(work)
     assert people.keys() == PEOPLE
     assert [email for email, user in people.items() if user.is_superuser] == ["admin@platform.test"]
     for user in people.values():
         assert user.email_verified_at is not None
-        assert await passwords.verify(user.password_hash, "a password")
     samples = await tenants(work)
     assert samples.keys() == {"acme", "globex"}
     for sample in SAMPLES:
@@ -88,7 +75,7 @@ async def test_roles(work: BackgroundWork) -> None:
     }
 
 
-async def test_seeding_again_adds_nothing(work: BackgroundWork, passwords: Passwords) -> None:
+async def test_seeding_again_adds_nothing(work: BackgroundWork) -> None:
     async def rows() -> list[int | None]:
         async with work.database.lobby() as lobby:
             return [
@@ -98,23 +85,12 @@ async def test_seeding_again_adds_nothing(work: BackgroundWork, passwords: Passw
 
     before = await rows()
 
-    await Seeding(work, passwords).run("a password")
+    await seed(work)
 
     assert await rows() == before
 
 
-async def test_another_password_becomes_everybodys(
-    work: BackgroundWork, passwords: Passwords
-) -> None:
-    await Seeding(work, passwords).run("another password")
-
-    for user in (await users(work)).values():
-        assert await passwords.verify(user.password_hash, "another password")
-
-
-async def test_a_tenant_that_was_left_half_made_is_finished(
-    work: BackgroundWork, passwords: Passwords
-) -> None:
+async def test_a_tenant_that_was_left_half_made_is_finished(work: BackgroundWork) -> None:
     requested = await background.request_tenant(work)
     async with work.database.lobby() as lobby:
         await lobby.execute(update(Tenant).where(col(Tenant.slug) == "acme").values(slug="old"))
@@ -123,7 +99,7 @@ async def test_a_tenant_that_was_left_half_made_is_finished(
         )
     await work.provisioning.create_schema(requested.execution_id)
 
-    await Seeding(work, passwords).run("a password")
+    await seed(work)
 
     acme = (await tenants(work))["acme"]
     assert (acme.id, acme.status) == (requested.tenant_id, TenantStatus.READY)

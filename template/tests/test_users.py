@@ -58,7 +58,6 @@ async def test_a_user_changes_its_name(factory: Factory, database: Database) -> 
         {"email": "other@example.test"},
         {"is_superuser": True},
         {"email_verified": True},
-        {"password_hash": "x"},
         {"id": "00000000-0000-7000-8000-000000000000"},
     ],
 )

@@ -131,7 +131,7 @@ async def test_an_attempt_after_the_last_one_records_what_that_one_could_not(
 async def test_a_mail_waits_for_its_server(
     work: BackgroundWork, attempts: WorkflowAttempts, smtp: SmtpServer
 ) -> None:
-    user, requested = await background.request_mail(work)
+    invite, requested = await background.request_mail(work)
     mail = QueuedExecution(id=requested.id, kind=requested.kind)
 
     refused = await attempts.make(mail, 20)
@@ -140,7 +140,7 @@ async def test_a_mail_waits_for_its_server(
 
     assert refused == Again(timedelta(minutes=10), "send_email: MailDelayed: SMTPConnectError")
     assert sent == Ended()
-    assert [message for message in smtp.received if user.email in message]
+    assert [message for message in smtp.received if invite.email in message]
     await outcomes.assert_completed(work, requested.id)
 
 

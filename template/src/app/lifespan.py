@@ -19,7 +19,7 @@ def lifespan(components: Components, running: RunningRequests) -> Lifespan[FastA
         yield
         running.begin_drain()
         await running.finished(components.settings.http.drain_timeout)
-        components.passwords.close()
+        await components.sign_in.close()
         await components.database.close()
 
     return serve

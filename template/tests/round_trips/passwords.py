@@ -3,11 +3,11 @@
 import secrets
 from typing import Any, Final
 
-from tests.factories import PASSWORD
 from tests.mailbox import Mailbox
 from tests.round_trips import shared
 from tests.round_trips.budgets import Budget
 from tests.round_trips.requests import Asked, Prepare, World
+from tests.sign_in.password import PASSWORD
 
 NEW_PASSWORD: Final = "another horse, another battery"
 

@@ -42,6 +42,7 @@ class Asked:
 
     path: Mapping[str, object] = field(default_factory=dict)
     """Values of the path's parameters."""
+    query: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
     """`None`: made from the route's schema."""
     caller: SignedIn | None = None
@@ -74,7 +75,7 @@ class World:
         caller = asked.caller or self._caller(route)
         path = await self._path(route, asked, requests)
         body = asked.body if asked.body is not None else _body(route)
-        options = {} if body is None else {"json": body}
+        options: dict[str, Any] = {"params": asked.query} | ({} if body is None else {"json": body})
         if caller is None:
             return partial(self.client.request, method, f"/api/v1{path}", **options)
         return partial(caller.call, method, path, **options)

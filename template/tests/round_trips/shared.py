@@ -75,8 +75,8 @@ async def remove_member(world: World) -> Asked:
     return Asked(asked.path, caller=asked.caller)
 
 
-async def look_up_invite(world: World) -> Asked:
-    email = f"{slug()}@example.test"
+async def look_up_invite(world: World, email: str | None = None) -> Asked:
+    email = email or f"{slug()}@example.test"
     (await world.owner.post("/invites", {"email": email, "role": "member"})).raise_for_status()
     return Asked(body={"token": await Mailbox(world.components).token(email)})
 

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def table(name: str) -> dict[str, Any]:
-    """Return the union of the dictionaries `name` in the modules of this folder."""
+    """Return the union of the dictionaries `name` in the modules of this folder; the last in the alphabet wins."""
     modules = sorted(path.stem for path in Path(__file__).parent.glob("*.py"))
     merged: dict[str, Any] = {}
     for module in modules:

@@ -28,18 +28,18 @@ async def work(separate: Settings, post: SmtpServer) -> AsyncIterator[Background
 async def test_a_mail_is_sent_and_its_history_holds_no_secret(
     time_skipping: WorkflowEnvironment, work: BackgroundWork, post: SmtpServer
 ) -> None:
-    user, requested = await background.request_mail(work)
+    invite, requested = await background.request_mail(work)
 
     async with post.open(), worker(time_skipping.client, work) as task_queue:
         handle = await start(time_skipping.client, work, requested.id, task_queue)
         await handle.result()
 
     [mail] = post.received
-    assert user.email in mail
+    assert invite.email in mail
     token = mail.partition("Token: ")[2].split()[0]
     history = (await handle.fetch_history()).to_json()
     assert token not in history
-    assert user.email not in history
+    assert invite.email not in history
     await outcomes.assert_completed(work, requested.id)
 
 
@@ -78,7 +78,7 @@ async def test_a_refusal_is_not_tried_again_and_names_no_address(
     time_skipping: WorkflowEnvironment, work: BackgroundWork, post: SmtpServer
 ) -> None:
     post.refuses = True
-    user, requested = await background.request_mail(work)
+    invite, requested = await background.request_mail(work)
 
     async with post.open(), worker(time_skipping.client, work) as task_queue:
         handle = await start(time_skipping.client, work, requested.id, task_queue)
@@ -89,4 +89,4 @@ async def test_a_refusal_is_not_tried_again_and_names_no_address(
     await outcomes.assert_failed(
         work, requested.id, "send_email: MailRefused: SMTPRecipientsRefused"
     )
-    assert user.email not in (await handle.fetch_history()).to_json()
+    assert invite.email not in (await handle.fetch_history()).to_json()

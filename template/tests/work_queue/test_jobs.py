@@ -123,7 +123,7 @@ async def test_the_queue_keeps_no_secret(
     work: BackgroundWork, separate: Settings, driver: ObservedDriver
 ) -> None:
     smtp = SmtpServer(refuses=True)
-    user, requested = await background.request_mail(work)
+    invite, requested = await background.request_mail(work)
     [payload] = [job.payload for job in await queries(driver).browse_queue(9, 0)]
 
     async with (
@@ -139,4 +139,4 @@ async def test_the_queue_keeps_no_secret(
     assert payload == str(requested.id).encode()
     [failure] = [line.traceback for line in await queries(driver).queue_log() if line.traceback]
     assert "MailRefused" in failure.exception_message
-    assert user.email not in failure.model_dump_json()
+    assert invite.email not in failure.model_dump_json()

@@ -133,7 +133,7 @@ async def _app_error(request: Request, exc: Exception) -> Response:
 async def _validation_error(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, RequestValidationError)  # noqa: S101  registered for this class
     errors = [
-        # Neither `input` nor `ctx`: a password must not come back.
+        # Neither `input` nor `ctx`: a secret must not come back.
         {"pointer": _pointer(error["loc"]), "detail": error["msg"]}
         for error in exc.errors()[:_MAX_ERRORS]
     ]

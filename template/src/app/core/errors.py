@@ -65,11 +65,6 @@ class Unauthenticated(AppError):
     headers = {"WWW-Authenticate": "Bearer"}
 
 
-class InvalidCredentials(AppError):
-    status, code, title = 401, "invalid-credentials", "The credentials are not valid"
-    headers = {"WWW-Authenticate": "Bearer"}
-
-
 class RefreshTokenInvalid(AppError):
     status, code, title = 401, "refresh-token-invalid", "The refresh token is not valid"
     headers = {"WWW-Authenticate": "Bearer"}
@@ -91,10 +86,6 @@ class SuperuserRequired(AppError):
 
 class AssumedIdentityForbidden(AppError):
     status, code, title = 403, "assumed-identity", "Not allowed while assuming an identity"
-
-
-class PasswordTooWeak(AppError):
-    status, code, title = 422, "password-too-weak", "The password is too easy to guess"
 
 
 class TokenInvalid(AppError):

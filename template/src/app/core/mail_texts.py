@@ -13,66 +13,13 @@ _MAX_NAME: Final = 80
 
 
 class MailTexts:
-    """Builds messages whose links start with the service's public address, or the tenant's.
+    """Builds messages whose links start with the tenant's address.
 
     Each token also stands on a line of its own, for people who use the API without a browser.
     """
 
-    def __init__(self, public_url: str, tenant_urls: TenantUrls) -> None:
-        self._public_url = public_url
+    def __init__(self, tenant_urls: TenantUrls) -> None:
         self._tenant_urls = tenant_urls
-
-    def verify_email(
-        self, to: str, *, full_name: str, tenant_name: str, token: str, valid: timedelta
-    ) -> Message:
-        """Ask a new user to confirm the address; names the workspace, since a stranger may have registered one too."""
-        return Message(
-            to,
-            f"Confirm your e-mail address for {about.NAME}",
-            f"""Hello {_name(full_name)},
-
-welcome to {about.NAME}. Please confirm that you registered the workspace "{_name(tenant_name)}"
-with this address; the password that was chosen there becomes yours:
-
-{_link(self._public_url, "verify-email", token)}
-
-The link works for {_span(valid)}. If it was not you, ignore this mail: nothing happens then.
-""",
-        )
-
-    def account_exists(
-        self, to: str, *, full_name: str, tenant_name: str, token: str, valid: timedelta
-    ) -> Message:
-        """Tell somebody who has an account that a workspace was registered with the address."""
-        return Message(
-            to,
-            f"Confirm your new workspace on {about.NAME}",
-            f"""Hello {_name(full_name)},
-
-somebody, probably you, registered the workspace "{_name(tenant_name)}" with this address.
-You have an account already, so your password stays as it is. To create the workspace:
-
-{_link(self._public_url, "verify-email", token)}
-
-The link works for {_span(valid)}. If it was not you, ignore this mail: nothing happens then.
-""",
-        )
-
-    def password_reset(self, to: str, *, full_name: str, token: str, valid: timedelta) -> Message:
-        """Let a user choose a new password."""
-        return Message(
-            to,
-            f"Choose a new password for {about.NAME}",
-            f"""Hello {_name(full_name)},
-
-somebody, probably you, asked for a new password. Choose it here:
-
-{_link(self._public_url, "reset-password", token)}
-
-The link works once, for {_span(valid)}, and signs you out everywhere. If it was not you, ignore
-this mail: your password stays as it is.
-""",
-        )
 
     def invite(
         self,
@@ -88,14 +35,14 @@ this mail: your password stays as it is.
         """Invite an address into a tenant."""
         return Message(
             to,
-            f"{_name(invited_by)} invites you to {_name(tenant_name)}",
+            f"{shown_name(invited_by)} invites you to {shown_name(tenant_name)}",
             f"""Hello,
 
-{_name(invited_by)} invites you to join "{_name(tenant_name)}" on {about.NAME} as {role}:
+{shown_name(invited_by)} invites you to join "{shown_name(tenant_name)}" on {about.NAME} as {role}:
 
-{_link(self._tenant_urls.of(tenant_slug), "accept-invite", token)}
+{link(self._tenant_urls.of(tenant_slug), "accept-invite", token)}
 
-The invite is for this address only and works for {_span(valid)}. If you do not know the sender,
+The invite is for this address only and works for {span(valid)}. If you do not know the sender,
 ignore this mail.
 """,
         )
@@ -104,26 +51,28 @@ ignore this mail.
         """Tell an owner that the workspace is ready."""
         return Message(
             to,
-            f"{_name(tenant_name)} is ready",
-            f"""Hello {_name(full_name)},
+            f"{shown_name(tenant_name)} is ready",
+            f"""Hello {shown_name(full_name)},
 
-your workspace "{_name(tenant_name)}" is ready. Sign in here:
+your workspace "{shown_name(tenant_name)}" is ready. Sign in here:
 
 {self._tenant_urls.of(tenant_slug)}
 """,
         )
 
 
-def _link(url: str, page: str, token: str) -> str:
+def link(url: str, page: str, token: str) -> str:
+    """Return a link to a page below `url`, and the token on a line of its own."""
     return f"{url}/{page}?{urlencode({'token': token})}\n\nToken: {token}"
 
 
-def _name(text: str) -> str:
-    # Chosen by a person whom the reader may not know: one line, and no link to click on.
+def shown_name(text: str) -> str:
+    """Return a name that a person chose whom the reader may not know: one line, and no link to click on."""
     return " ".join(text.replace("://", " ").split())[:_MAX_NAME]
 
 
-def _span(duration: timedelta) -> str:
+def span(duration: timedelta) -> str:
+    """Return a duration in words, rounded to hours or days."""
     hours = round(duration.total_seconds() / 3600)
     if hours >= 48:
         return f"{hours // 24} days"

@@ -8,7 +8,7 @@ import shlex
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from app.dev.errors import DataFolderInUse, DataFolderUnusable
@@ -32,7 +32,6 @@ class Secrets:
 
     auth_kid: str = "dev"
     auth_key: str = field(default_factory=lambda: secrets.token_urlsafe(48))
-    seed_password: str = field(default_factory=lambda: secrets.token_urlsafe(12))
 
 
 class DataFolder:
@@ -73,14 +72,14 @@ class DataFolder:
             self._environment.unlink(missing_ok=True)
             os.close(descriptor)
 
-    def secrets(self, seed_password: str | None) -> Secrets:
-        """The folder's secrets; a given password replaces the one that it remembers."""
+    def secrets(self) -> Secrets:
+        """The folder's secrets."""
         file = self.path / "secrets.json"
         try:
-            known = Secrets(**json.loads(file.read_text())) if file.exists() else Secrets()
-        except (ValueError, TypeError):
+            stored = json.loads(file.read_text()) if file.exists() else asdict(Secrets())
+            known = Secrets(**{item.name: stored[item.name] for item in fields(Secrets)})
+        except (ValueError, TypeError, KeyError):
             raise DataFolderUnusable(f"{file} is damaged: remove it to get new secrets.") from None
-        known.seed_password = seed_password or known.seed_password
         write_private(file, json.dumps(asdict(known)))
         return known
 

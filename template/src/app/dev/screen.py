@@ -38,10 +38,14 @@ class Screen:
             self.line(OWN_NAME, line)
 
     def summary(
-        self, title: str, pages: Mapping[str, str], logins: Mapping[str, str], password: str
+        self,
+        title: str,
+        pages: Mapping[str, str],
+        logins: Mapping[str, str],
+        *last: tuple[str, str],
     ) -> None:
         """Where everything is and who can sign in."""
-        rows = [*pages.items(), ("", ""), *logins.items(), ("password", password)]
+        rows = [*pages.items(), ("", ""), *logins.items(), *last]
         if not self.is_terminal:
             lines = [title, *(f"{left:<20} {right}".rstrip() for left, right in rows)]
             self._print(Text("\n".join(lines)))

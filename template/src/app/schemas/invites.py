@@ -8,9 +8,8 @@ from pydantic import BaseModel
 from app.core.emails import Email
 from app.core.roles import Role
 from app.models.public.tenant_invites import InviteStatus
-from app.schemas.base import Body, Name
+from app.schemas.base import Body
 from app.schemas.sessions import Token
-from app.schemas.users import Password
 
 
 class InviteCreate(Body):
@@ -28,12 +27,8 @@ class InviteRead(BaseModel):
     expires_at: datetime
 
 
-class InviteAccept(Body):
-    """A new user also chooses a password and a name; who has an account signs in and sends the token alone."""
-
+class TokenBody(Body):
     token: Token
-    password: Password | None = None
-    full_name: Name | None = None
 
 
 class InvitePreview(BaseModel):

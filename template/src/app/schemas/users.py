@@ -1,33 +1,17 @@
 """Users, and the tenants that they belong to, as clients see them."""
 
 from datetime import datetime
-from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel
 
 from app.core.roles import Role
-from app.core.security.passwords import MAX_LENGTH
 from app.models.public.tenants import TenantStatus
-from app.schemas.base import Body, Change, Name
-
-Password = Annotated[
-    SecretStr,
-    Field(
-        min_length=1,
-        max_length=MAX_LENGTH,
-        description="Its strength is estimated; there is no rule about kinds of characters.",
-    ),
-]
+from app.schemas.base import Change, Name
 
 
 class UserUpdate(Change):
     full_name: Name = ""
-
-
-class PasswordChange(Body):
-    current_password: Password
-    new_password: Password
 
 
 class UserRead(BaseModel):

@@ -7,13 +7,14 @@ unlike other services', read in one transaction and write in another, which chec
 from uuid import UUID
 
 from app.core.db.database import Database
-from app.core.errors import InvalidCredentials
+from app.core.password_errors import InvalidCredentials
 from app.core.security.passwords import Passwords
-from app.repositories.public.users import Credentials, UserRepository
-from app.schemas.auth import Login, PasswordReset, Registration
+from app.repositories.public.credentials import Credentials, CredentialsRepository
+from app.schemas.passwords import Login, PasswordChange, PasswordReset, Registration
 from app.schemas.sessions import Tokens
-from app.schemas.users import PasswordChange
 from app.services.identity import Identity
+from app.services.password_service import PasswordService
+from app.services.registration_service import RegistrationService
 
 
 class AuthService:
@@ -36,7 +37,7 @@ class AuthService:
         await self.passwords.require_strength(password, *own_words)
         password_hash = await self.passwords.hash(password)
         async with self.database.lobby() as session:
-            await self.identity.registrations(session).add(data, password_hash)
+            await RegistrationService(session, self.identity).add(data, password_hash)
 
     async def login(self, data: Login) -> Tokens:
         """Start a session.
@@ -61,10 +62,10 @@ class AuthService:
         """
         token = data.token.get_secret_value()
         async with self.database.lobby() as session:
-            user = await self.identity.passwords(session).addressee(token)
+            user = await PasswordService(session, self.identity).addressee(token)
         password_hash = await self._hashed(data.new_password.get_secret_value(), user)
         async with self.database.lobby() as session:
-            await self.identity.passwords(session).reset(user.user_id, token, password_hash)
+            await PasswordService(session, self.identity).reset(user.user_id, token, password_hash)
 
     async def change_password(
         self, user_id: UUID, data: PasswordChange, *, current_session: UUID
@@ -76,25 +77,25 @@ class AuthService:
             PasswordTooWeak: the new password is easy to guess.
         """
         async with self.database.lobby() as session:
-            seen = await UserRepository(session).credentials_of(user_id)
+            seen = await CredentialsRepository(session).of_user(user_id)
         known = await self._checked(seen, data.current_password.get_secret_value())
         password_hash = await self._hashed(data.new_password.get_secret_value(), known)
         async with self.database.lobby() as session:
-            await self.identity.passwords(session).change(
+            await PasswordService(session, self.identity).change(
                 known, password_hash, current_session=current_session
             )
 
     async def _try_login(self, data: Login) -> Tokens | None:
         password = data.password.get_secret_value()
         async with self.database.lobby() as session:
-            seen = await UserRepository(session).credentials(data.email, data.tenant)
+            seen = await CredentialsRepository(session).for_login(data.email, data.tenant)
         known = await self._checked(seen, password)
         if data.tenant is not None and known.tenant is None:
             raise InvalidCredentials
         stale = self.passwords.needs_rehash(known.password_hash)
         renewed = await self.passwords.hash(password) if stale else None
         async with self.database.lobby() as session:
-            if not await self.identity.passwords(session).confirm(known, renewed):
+            if not await PasswordService(session, self.identity).confirm(known, renewed):
                 return None
             return await self.identity.sessions(session).start(known.user_id, known.tenant)
 

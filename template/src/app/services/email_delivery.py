@@ -4,8 +4,8 @@ A token is derived when its mail is written, and its row then gets the digest (A
 history ever hold a token or an address.
 """
 
-from datetime import timedelta
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 from uuid import UUID
 
 from sqlalchemy import select
@@ -18,7 +18,8 @@ from app.core.identifiers import utcnow
 from app.core.mail import Mailer, Message
 from app.core.mail_texts import MailTexts
 from app.core.security.opaque_tokens import DerivedTokens, digest
-from app.models.public.email_verifications import EmailVerification
+from app.core.settings import Settings
+from app.core.tenant_urls import TenantUrls
 from app.models.public.tenant_invites import InviteStatus, TenantInvite
 from app.models.public.tenants import Tenant
 from app.models.public.users import User
@@ -29,16 +30,22 @@ from app.services.workflow_requests import Mail
 INVITE_PURPOSE: Final = "invite"
 
 
+class HasToken(Protocol):
+    """A row whose token is mailed; the digest is written when the mail is."""
+
+    id: UUID
+    token_hash: bytes | None
+    expires_at: datetime
+
+
 class EmailDelivery:
     """Sending an execution's mail again sends the same token again."""
 
-    def __init__(
-        self, database: Database, mailer: Mailer, texts: MailTexts, tokens: DerivedTokens
-    ) -> None:
+    def __init__(self, database: Database, mailer: Mailer, settings: Settings) -> None:
         self.database = database
         self.mailer = mailer
-        self.texts = texts
-        self.tokens = tokens
+        self.texts = MailTexts(TenantUrls(settings))
+        self.tokens = DerivedTokens(settings.auth)
 
     async def send(self, execution_id: UUID) -> None:
         """Send the mail, unless what it speaks of was used, cancelled or removed, or has expired.
@@ -48,51 +55,24 @@ class EmailDelivery:
             MailDelayed: the mail server cannot take it now.
         """
         async with self.database.lobby() as session:
-            message = await self._message(session, execution_id)
+            message = await self._requested(session, execution_id)
         # The digest is committed: whoever is quick to use the token finds it.
         if message is not None:
             await self.mailer.send(message)
 
-    async def _message(self, session: LobbySession, execution_id: UUID) -> Message | None:
+    async def _requested(self, session: LobbySession, execution_id: UUID) -> Message | None:
         if not await WorkflowQueue(session).is_open(execution_id):
             return None
         execution = await session.scalar(
             select(WorkflowExecution).where(col(WorkflowExecution.id) == execution_id)
         )
-        if execution is None:
-            return None
-        mail, subject = Mail(execution.payload["mail"]), UUID(execution.payload["subject"])
-        match mail:
-            case Mail.INVITE:
-                return await self._invite(session, subject)
-            case Mail.WELCOME:
-                return await self._welcome(session, subject, execution.tenant_id)
-            case _:
-                return await self._verification(session, mail, subject)
+        return None if execution is None else await self._message(session, execution)
 
-    async def _verification(self, session: LobbySession, mail: Mail, id: UUID) -> Message | None:
-        row = await session.scalar(
-            select(EmailVerification).where(col(EmailVerification.id) == id).with_for_update()
-        )
-        if row is None or row.used_at is not None or row.expires_at <= utcnow():
-            return None
-        user = await _user(session, row.user_id)
-        if user is None:
-            return None
-        token = self._token(row.purpose.value, row)
-        await session.flush()
-        to, name, valid = user.email, row.full_name or user.full_name, _remaining(row)
-        if mail is Mail.RESET_PASSWORD:
-            return self.texts.password_reset(to, full_name=name, token=token, valid=valid)
-        tenant = await _tenant(session, row.tenant_id)
-        workspace = tenant.name if tenant else about.NAME
-        if mail is Mail.VERIFY_EMAIL:
-            return self.texts.verify_email(
-                to, full_name=name, tenant_name=workspace, token=token, valid=valid
-            )
-        return self.texts.account_exists(
-            to, full_name=user.full_name, tenant_name=workspace, token=token, valid=valid
-        )
+    async def _message(self, session: LobbySession, execution: WorkflowExecution) -> Message | None:
+        subject = UUID(execution.payload["subject"])
+        if Mail(execution.payload["mail"]) is Mail.INVITE:
+            return await self._invite(session, subject)
+        return await self._welcome(session, subject, execution.tenant_id)
 
     async def _invite(self, session: LobbySession, id: UUID) -> Message | None:
         row = await session.scalar(
@@ -100,10 +80,10 @@ class EmailDelivery:
         )
         if row is None or row.status is not InviteStatus.PENDING or row.expires_at <= utcnow():
             return None
-        tenant = await _tenant(session, row.tenant_id)
+        tenant = await find_tenant(session, row.tenant_id)
         if tenant is None:
             return None
-        inviter = None if row.invited_by is None else await _user(session, row.invited_by)
+        inviter = None if row.invited_by is None else await find_user(session, row.invited_by)
         token = self._token(INVITE_PURPOSE, row)
         await session.flush()
         return self.texts.invite(
@@ -113,20 +93,20 @@ class EmailDelivery:
             tenant_slug=tenant.slug,
             role=row.role,
             token=token,
-            valid=_remaining(row),
+            valid=remaining(row),
         )
 
     async def _welcome(
         self, session: LobbySession, id: UUID, tenant_id: UUID | None
     ) -> Message | None:
-        user, tenant = await _user(session, id), await _tenant(session, tenant_id)
+        user, tenant = await find_user(session, id), await find_tenant(session, tenant_id)
         if user is None or tenant is None:
             return None
         return self.texts.welcome(
             user.email, full_name=user.full_name, tenant_name=tenant.name, tenant_slug=tenant.slug
         )
 
-    def _token(self, purpose: str, row: EmailVerification | TenantInvite) -> str:
+    def _token(self, purpose: str, row: HasToken) -> str:
         if row.token_hash is not None:
             try:
                 return self.tokens.recover(purpose, row.id, row.token_hash)
@@ -138,13 +118,16 @@ class EmailDelivery:
         return token
 
 
-def _remaining(row: EmailVerification | TenantInvite) -> timedelta:
+def remaining(row: HasToken) -> timedelta:
+    """Return how long the row's token can still be used."""
     return row.expires_at - utcnow()
 
 
-async def _user(session: LobbySession, id: UUID) -> User | None:
+async def find_user(session: LobbySession, id: UUID) -> User | None:
+    """Return a user, unlocked."""
     return await session.scalar(select(User).where(col(User.id) == id))
 
 
-async def _tenant(session: LobbySession, id: UUID | None) -> Tenant | None:
+async def find_tenant(session: LobbySession, id: UUID | None) -> Tenant | None:
+    """Return a tenant, unlocked."""
     return await session.scalar(select(Tenant).where(col(Tenant.id) == id))

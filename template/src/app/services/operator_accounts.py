@@ -13,27 +13,13 @@ class OperatorAccounts:
         self.users = users
         self.audit = audit
 
-    async def create(
-        self, *, email: str, full_name: str, password_hash: str, superuser: bool = False
-    ) -> User:
-        """Add a verified user.
+    async def add(self, user: User) -> User:
+        """Add a user whose address counts as verified.
 
         Raises:
-            EmailTaken: somebody has the address. That account is not promoted: a stranger may have registered it.
+            EmailTaken: somebody has the address. That account is not promoted: a stranger may have made it.
         """
-        user = await self.users.add(
-            User(
-                email=email,
-                full_name=full_name,
-                password_hash=password_hash,
-                email_verified_at=utcnow(),
-                is_superuser=superuser,
-            )
-        )
+        user.email_verified_at = utcnow()
+        await self.users.add(user)
         await self.audit.record("user.created", "user", user.id, after=user_read(user))
         return user
-
-    async def set_password(self, user: User, password_hash: str) -> None:
-        """Replace a user's password."""
-        await self.users.update(user, {"password_hash": password_hash})
-        await self.audit.record("password.changed", "user", user.id)

@@ -3,35 +3,30 @@
 from uuid import UUID
 
 from app.core.db.sessions import LobbySession
-from app.core.errors import InvalidCredentials, TokenInvalid
+from app.core.errors import TokenInvalid
 from app.core.identifiers import utcnow, uuid7
+from app.core.password_errors import InvalidCredentials
 from app.core.security.opaque_tokens import digest, is_well_formed
-from app.core.settings import AuthSettings
 from app.models.public.email_verifications import VerificationPurpose
 from app.models.public.users import User
+from app.repositories.public.credentials import Credentials, CredentialsRepository
 from app.repositories.public.email_verifications import EmailVerificationRepository
-from app.repositories.public.users import Credentials, UserRepository, user_read
-from app.services.audit_trail import AuditTrail
-from app.services.session_service import SessionService
+from app.repositories.public.users import UserRepository, user_read
+from app.services.identity import Identity
 from app.services.workflow_requests import Mail, WorkflowRequests
 
 
 class PasswordService:
     """Works inside the caller's transaction; never commits (ADR 0003)."""
 
-    def __init__(
-        self,
-        session: LobbySession,
-        audit: AuditTrail,
-        sessions: SessionService,
-        settings: AuthSettings,
-    ) -> None:
+    def __init__(self, session: LobbySession, identity: Identity) -> None:
         self.users = UserRepository(session)
+        self.credentials = CredentialsRepository(session)
         self.verifications = EmailVerificationRepository(session)
         self.workflows = WorkflowRequests(session)
-        self.audit = audit
-        self.sessions = sessions
-        self.settings = settings
+        self.audit = identity.audit(session)
+        self.sessions = identity.sessions(session)
+        self.settings = identity.settings.auth
 
     async def request_reset(self, email: str) -> None:
         """Have a mail with a reset token sent to the user with this address.
@@ -55,7 +50,7 @@ class PasswordService:
             if is_well_formed(token)
             else None
         )
-        found = await self.users.credentials_of(proof.user_id) if proof else None
+        found = await self.credentials.of_user(proof.user_id) if proof else None
         if found is None:
             raise TokenInvalid
         return found

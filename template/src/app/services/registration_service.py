@@ -5,16 +5,14 @@ from app.core.errors import TokenInvalid
 from app.core.identifiers import utcnow, uuid7
 from app.core.roles import Role
 from app.core.security.opaque_tokens import digest, is_well_formed
-from app.core.settings import AuthSettings
 from app.models.public.email_verifications import EmailVerification, VerificationPurpose
 from app.models.public.tenants import TenantStatus
 from app.models.public.users import User
 from app.repositories.public.email_verifications import EmailVerificationRepository, Proof
 from app.repositories.public.users import UserRepository, user_read
-from app.schemas.auth import EmailVerified, Registration, RegistrationRecord
+from app.schemas.passwords import EmailVerified, Registration, RegistrationRecord
 from app.schemas.users import UserTenant
-from app.services.audit_trail import AuditTrail
-from app.services.session_service import SessionService
+from app.services.identity import Identity
 from app.services.tenant_creation import TenantCreation
 from app.services.workflow_requests import Mail, WorkflowRequests
 
@@ -22,20 +20,14 @@ from app.services.workflow_requests import Mail, WorkflowRequests
 class RegistrationService:
     """Works inside the caller's transaction; never commits (ADR 0003)."""
 
-    def __init__(
-        self,
-        session: LobbySession,
-        audit: AuditTrail,
-        sessions: SessionService,
-        settings: AuthSettings,
-    ) -> None:
+    def __init__(self, session: LobbySession, identity: Identity) -> None:
         self.users = UserRepository(session)
         self.verifications = EmailVerificationRepository(session)
-        self.tenants = TenantCreation(session, audit)
+        self.tenants = TenantCreation(session, identity.audit(session))
         self.workflows = WorkflowRequests(session)
-        self.audit = audit
-        self.sessions = sessions
-        self.settings = settings
+        self.audit = identity.audit(session)
+        self.sessions = identity.sessions(session)
+        self.settings = identity.settings.auth
 
     async def add(self, data: Registration, password_hash: str) -> None:
         """Record a registration, with a pending tenant, and have its mail sent.

@@ -15,7 +15,7 @@ from app.core.errors import (
 from app.core.identifiers import utcnow, uuid7
 from app.core.security.access_tokens import AccessTokens
 from app.core.security.opaque_tokens import digest, is_well_formed, new_token
-from app.core.settings import AuthSettings
+from app.core.security.token_settings import TokenSettings
 from app.models.public.refresh_tokens import RefreshToken
 from app.repositories.public.memberships import MembershipRepository
 from app.repositories.public.refresh_tokens import (
@@ -41,7 +41,7 @@ class SessionService:
         session: LobbySession,
         audit: AuditTrail,
         access_tokens: AccessTokens,
-        settings: AuthSettings,
+        settings: TokenSettings,
         *,
         user_agent: str | None,
     ) -> None:
@@ -59,7 +59,8 @@ class SessionService:
         The tenant may be in any state: admission says at each request what the state forbids.
         """
         await self.users.get(user_id)
-        return await self._start(user_id, tenant, ends_by=utcnow() + self.settings.session_ttl)
+        ends_by = utcnow() + self.settings.session_ttl
+        return await self._begin(_new_session(user_id, tenant, ends_by), tenant)
 
     async def switch(self, user_id: UUID, session_id: UUID, slug: str) -> Tokens:
         """Start a session of its own in another of the user's tenants.
@@ -77,7 +78,8 @@ class SessionService:
         tenant = await self.memberships.tenant_by_slug(user_id, slug)
         if tenant is None:
             raise TenantNotFound
-        return await self._start(user_id, tenant, ends_by=current.session_expires_at)
+        ends_by = current.session_expires_at
+        return await self._begin(_new_session(user_id, tenant, ends_by), tenant)
 
     async def refresh(self, token: str) -> Tokens:
         """Spend a refresh token and return the next, with an access token for what the user may do now.
@@ -149,23 +151,14 @@ class SessionService:
             raise RefreshTokenInvalid
         return tenant
 
-    async def _start(
-        self, user_id: UUID, tenant: UserTenant | None, *, ends_by: datetime
-    ) -> Tokens:
-        facts = SessionFacts(
-            family_id=uuid7(),
-            user_id=user_id,
-            tenant_id=tenant.id if tenant else None,
-            started_at=utcnow(),
-            session_expires_at=ends_by,
-        )
+    async def _begin(self, facts: SessionFacts, tenant: UserTenant | None) -> Tokens:
         await self.audit.record(
             "session.started",
             "session",
             facts.family_id,
             after=SessionRecord(tenant=tenant.slug if tenant else None, user_agent=self.user_agent),
             tenant_id=facts.tenant_id,
-            user_id=user_id,
+            user_id=facts.user_id,
         )
         return await self._issue(facts, tenant)
 
@@ -207,3 +200,13 @@ class SessionService:
                 user_id=user_id,
             )
         return bool(ended)
+
+
+def _new_session(user_id: UUID, tenant: UserTenant | None, ends_by: datetime) -> SessionFacts:
+    return SessionFacts(
+        family_id=uuid7(),
+        user_id=user_id,
+        tenant_id=tenant.id if tenant else None,
+        started_at=utcnow(),
+        session_expires_at=ends_by,
+    )

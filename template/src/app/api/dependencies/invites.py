@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from app.api.dependencies.admission import AdminUser, Admitted, OptionalUser
+from app.api.dependencies.admission import AdminUser, Admitted
 from app.api.dependencies.audit import ActorDep
 from app.api.dependencies.auth import IdentityDep
 from app.api.dependencies.components import ComponentsDep
@@ -14,7 +14,7 @@ from app.api.dependencies.tenants import ActingMemberDep
 from app.repositories.public.memberships import MembershipRepository
 from app.repositories.public.tenant_invites import InviteRepository
 from app.services.audit_trail import AuditTrail
-from app.services.invite_acceptance import InviteAcceptance, InviteSignUp
+from app.services.invite_acceptance import InviteAcceptance
 from app.services.invite_service import InviteService
 from app.services.workflow_requests import WorkflowRequests
 
@@ -22,12 +22,6 @@ from app.services.workflow_requests import WorkflowRequests
 @requires(Requirement(personal=True))
 async def get_inviter(user: AdminUser) -> Admitted:
     """Return the caller, an admin of the tenant and nobody who assumes the identity of one."""
-    return user
-
-
-@requires(Requirement(user=False, personal=True))
-async def get_invited_user(user: OptionalUser) -> Admitted | None:
-    """Return the caller if a token was sent, never somebody who assumes the identity."""
     return user
 
 
@@ -55,14 +49,7 @@ async def get_invite_acceptance(session: DBSession, identity: IdentityDep) -> In
     return InviteAcceptance(session, identity)
 
 
-async def get_invite_sign_up(components: ComponentsDep, identity: IdentityDep) -> InviteSignUp:
-    """Return what accepts for a new user; it opens its own transactions."""
-    return InviteSignUp(components.database, components.passwords, identity)
-
-
 Inviter = Annotated[Admitted, Depends(get_inviter)]
-InvitedUser = Annotated[Admitted | None, Depends(get_invited_user)]
 InviteRepositoryDep = Annotated[InviteRepository, Depends(get_invite_repository)]
 InviteServiceDep = Annotated[InviteService, Depends(get_invite_service)]
 InviteAcceptanceDep = Annotated[InviteAcceptance, Depends(get_invite_acceptance)]
-InviteSignUpDep = Annotated[InviteSignUp, Depends(get_invite_sign_up)]

@@ -5,18 +5,12 @@ from typing import Annotated
 from fastapi import Depends
 
 from app.api.dependencies.attempts import AttemptsDep
-from app.schemas import auth, invites
+from app.schemas import invites
 
 
-async def _token(body: auth.TokenBody, attempts: AttemptsDep) -> auth.TokenBody:
+async def _token(body: invites.TokenBody, attempts: AttemptsDep) -> invites.TokenBody:
     await attempts.token()
     return body
 
 
-async def _acceptance(body: invites.InviteAccept, attempts: AttemptsDep) -> invites.InviteAccept:
-    await attempts.token()
-    return body
-
-
-TokenBody = Annotated[auth.TokenBody, Depends(_token)]
-InviteAccept = Annotated[invites.InviteAccept, Depends(_acceptance)]
+TokenBody = Annotated[invites.TokenBody, Depends(_token)]

@@ -24,7 +24,7 @@ async function send(form) {
   return { failed: !answer.ok, text: answer.ok ? text : explain(content) };
 }
 
-for (const form of document.querySelectorAll("form")) {
+for (const form of document.querySelectorAll("form[data-action]")) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const output = form.querySelector("output");

@@ -12,7 +12,7 @@ import jwt
 
 from app.core.errors import Unauthenticated
 from app.core.roles import Role
-from app.core.settings import AuthSettings
+from app.core.security.token_settings import TokenSettings
 
 _ALGORITHM: Final = "HS256"
 _HEADER_TYPE: Final = "at+jwt"
@@ -48,7 +48,7 @@ class AccessClaims:
 class AccessTokens:
     """Issues and verifies access tokens with the keys of the settings."""
 
-    def __init__(self, settings: AuthSettings) -> None:
+    def __init__(self, settings: TokenSettings) -> None:
         self._keys = {kid: key.get_secret_value().encode() for kid, key in settings.keys.items()}
         self._kid = settings.active_kid
         self._issuer = settings.issuer

@@ -1,4 +1,4 @@
-"""Random-looking tokens that are stored only as SHA-256: refresh, verification, reset, invite."""
+"""Random-looking tokens that are stored only as SHA-256."""
 
 import hashlib
 import hmac
@@ -8,7 +8,7 @@ from base64 import urlsafe_b64encode
 from typing import Final
 from uuid import UUID
 
-from app.core.settings import AuthSettings
+from app.core.security.token_settings import TokenSettings
 
 _BYTES: Final = 32
 _SHAPE: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
@@ -36,7 +36,7 @@ class DerivedTokens:
     RFC 5869): a token of one purpose says nothing about another's.
     """
 
-    def __init__(self, settings: AuthSettings) -> None:
+    def __init__(self, settings: TokenSettings) -> None:
         active = settings.keys[settings.active_kid].get_secret_value().encode()
         others = [key.get_secret_value().encode() for key in settings.keys.values()]
         self._keys = [active, *(key for key in others if key != active)]

@@ -13,8 +13,9 @@ from typing import Final
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from app.core.errors import PasswordTooWeak, Unavailable
-from app.core.settings import AuthSettings
+from app.core.errors import Unavailable
+from app.core.password_errors import PasswordTooWeak
+from app.core.security.password_settings import PasswordSettings
 
 MAX_LENGTH: Final = 256
 """Characters of a password; longer ones are refused before any work."""
@@ -31,7 +32,7 @@ _MAX_OWN_WORDS: Final = 16
 class Passwords:
     """Hashes and checks passwords in a few low-priority threads. One per process."""
 
-    def __init__(self, settings: AuthSettings) -> None:
+    def __init__(self, settings: PasswordSettings) -> None:
         self._hasher = PasswordHasher(
             time_cost=settings.hashing_iterations,
             memory_cost=settings.hashing_memory_kib,
@@ -39,7 +40,8 @@ class Passwords:
             parallelism=1,
             type=Type.ID,
         )
-        self._nobodys_hash = _unmatchable(self._hasher)
+        self.nobodys_hash = _unmatchable(self._hasher)
+        """No password fits it, and finding that out takes as long as with any other."""
         self._min_score = settings.password_min_score
         self._waiting = 0
         self._max_waiting = _MAX_WAITING * settings.hashing_concurrency
@@ -70,7 +72,7 @@ class Passwords:
         """
         if len(password) > MAX_LENGTH:
             return False
-        reference = self._nobodys_hash if stored is None else stored
+        reference = self.nobodys_hash if stored is None else stored
         return await self._run(lambda: self._fits(reference, password)) and stored is not None
 
     def needs_rehash(self, stored: str) -> bool:

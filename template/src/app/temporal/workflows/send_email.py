@@ -1,4 +1,4 @@
-"""Sends one mail: to verify an address, to welcome an owner, to invite, to reset a password."""
+"""Sends one mail."""
 
 from temporalio import workflow
 

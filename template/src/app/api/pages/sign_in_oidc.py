@@ -1,0 +1,20 @@
+"""How the start page speaks of signing in, and the pages that belong to it."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from app.api.pages import invite_page, provider_pages
+from app.core.settings import DevSettings
+
+ROUTERS: Final = (provider_pages.router, invite_page.router)
+SCRIPTS: Final = ("/pages/provider.js",)
+
+
+def hint(_dev: DevSettings) -> str:
+    """Return what stands above the list of logins."""
+    return provider_pages.ANYBODY
+
+
+def sections(public_url: str) -> Iterable[str]:
+    """Return what a person can fill in or click on, as HTML."""
+    yield provider_pages.form(public_url)

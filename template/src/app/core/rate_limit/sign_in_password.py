@@ -1,0 +1,22 @@
+"""Limits on what strangers do to sign in with a password, and their settings."""
+
+from typing import Literal
+
+from app.core.rate_limit.notation import Limits
+from app.core.sections import Section
+
+SignInRule = Literal[
+    "login_account", "login_address", "register_address", "mail_account", "token_address"
+]
+
+
+class SignInLimits(Section):
+    """One limit for each `SignInRule`."""
+
+    login_account: Limits = "5 per 1 minute"
+    login_address: Limits = "20 per 1 minute"
+    register_address: Limits = "3 per 1 hour"
+    mail_account: Limits = "3 per 1 hour"
+    """Verification and reset mails to one account."""
+    token_address: Limits = "20 per 1 minute"  # noqa: S105  a limit, no token
+    """Attempts at verification, reset and invite tokens."""

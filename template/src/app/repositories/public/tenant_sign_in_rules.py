@@ -1,0 +1,58 @@
+"""How the members of a tenant have to sign in."""
+
+from uuid import UUID
+
+from sqlalchemy import exists, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col
+
+from app.core.identifiers import utcnow
+from app.models.public.refresh_tokens import RefreshToken
+from app.models.public.tenant_sign_in_rules import TenantSignInRule
+from app.models.public.tenants import Tenant
+from app.models.public.vouched_sessions import VouchedSession
+from app.repositories.base import LobbyRepository
+
+
+class TenantSignInRuleRepository(LobbyRepository[TenantSignInRule]):
+    model = TenantSignInRule
+
+    async def requires_provider(self, tenant_id: UUID) -> bool:
+        """Tell whether the tenant's members must come through the provider.
+
+        The answer holds until the transaction ends: who changes the rule locks the tenant (`TenantRegistry.get`).
+        """
+        rule = (
+            select(func.coalesce(col(TenantSignInRule.requires_provider), False))
+            .select_from(Tenant)
+            .outerjoin(TenantSignInRule, col(TenantSignInRule.tenant_id) == col(Tenant.id))
+            .where(col(Tenant.id) == tenant_id)
+            .with_for_update(read=True, of=Tenant)
+        )
+        return bool(await self.session.scalar(rule))
+
+    async def set(self, tenant_id: UUID, *, requires_provider: bool) -> None:
+        """Write the rule. Lock the tenant first."""
+        values = {"requires_provider": requires_provider, "updated_at": utcnow()}
+        await self.session.execute(
+            insert(TenantSignInRule)
+            .values(tenant_id=tenant_id, **values)
+            .on_conflict_do_update(index_elements=["tenant_id"], set_=values)
+        )
+
+    async def end_other_sessions(self, tenant_id: UUID) -> int:
+        """End the tenant's sessions that the provider does not vouch for; return how many there were."""
+        vouched = exists().where(col(VouchedSession.id) == col(RefreshToken.family_id))
+        ended = await self.session.execute(
+            update(RefreshToken)
+            .where(
+                col(RefreshToken.tenant_id) == tenant_id,
+                col(RefreshToken.spent_at).is_(None),
+                col(RefreshToken.revoked_at).is_(None),
+                ~vouched,
+            )
+            .values(revoked_at=utcnow())
+            .returning(col(RefreshToken.id))
+            .execution_options(synchronize_session=False)
+        )
+        return len(ended.all())

@@ -1,0 +1,8 @@
+"""How a tenant's members have to sign in, as clients see it."""
+
+from app.schemas.base import Body
+
+
+class SignInRule(Body):
+    requires_provider: bool
+    """Passwords open this tenant no more; they still open the lobby."""

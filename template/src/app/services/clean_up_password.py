@@ -1,0 +1,72 @@
+"""Removes registrations that nobody has proven."""
+
+from datetime import timedelta
+
+from sqlalchemy import Select, exists, func, select
+from sqlmodel import col
+
+from app.core.db.database import Database
+from app.core.db.sessions import LobbySession
+from app.core.settings import TenantSettings
+from app.models.public.email_verifications import EmailVerification
+from app.models.public.tenants import Tenant, TenantStatus
+from app.schemas.admin import AdminTenantRead
+from app.services.audit_trail import Actor, AuditTrail
+from app.services.due_rows import BATCH, delete_due
+
+
+class SignInCleanUp:
+    """The part of the clean-up that is about signing in."""
+
+    def __init__(self, database: Database, settings: TenantSettings) -> None:
+        self.database = database
+        self.settings = settings
+
+    async def run(self) -> None:
+        """Remove everything that is due."""
+        # An expired verification can be sent again, as long as its tenant waits for it.
+        kept = func.now() - self.settings.pending_ttl
+        await delete_due(
+            self.database, col(EmailVerification.id), col(EmailVerification.expires_at) < kept
+        )
+        while await self._delete_pending_tenants():
+            pass
+
+    async def _delete_pending_tenants(self) -> bool:
+        async with self.database.lobby() as session:
+            tenants = await session.scalars(_forgotten_tenants(self.settings.pending_ttl))
+            for tenant in tenants:
+                await _delete_pending(session, tenant)
+        return len(tenants) == BATCH
+
+
+def _forgotten_tenants(ttl: timedelta) -> Select[Tenant]:
+    can_be_verified = exists().where(
+        col(EmailVerification.tenant_id) == col(Tenant.id),
+        col(EmailVerification.used_at).is_(None),
+        col(EmailVerification.expires_at) > func.now(),
+    )
+    return (
+        select(Tenant)
+        .where(
+            col(Tenant.status) == TenantStatus.PENDING,
+            col(Tenant.created_at) < func.now() - ttl,
+            ~can_be_verified,
+        )
+        .limit(BATCH)
+        .with_for_update(skip_locked=True)
+    )
+
+
+async def _delete_pending(session: LobbySession, tenant: Tenant) -> None:
+    before = AdminTenantRead.of(tenant)
+    tenant.status = TenantStatus.DELETED
+    await session.flush()
+    await AuditTrail(session, Actor()).record(
+        "tenant.deleted",
+        "tenant",
+        tenant.id,
+        before=before,
+        after=AdminTenantRead.of(tenant),
+        tenant_id=tenant.id,
+    )

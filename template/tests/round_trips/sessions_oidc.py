@@ -1,0 +1,33 @@
+"""What the routes of sessions and invites need where everybody comes through the identity provider, and cost."""
+
+from typing import Final
+
+from tests.provider import address
+from tests.round_trips import provider, shared
+from tests.round_trips.budgets import Budget
+from tests.round_trips.requests import Asked, Prepare, World
+
+BUDGETS: Final[dict[str, Budget]] = {
+    "refresh": Budget(trips=7, statements=7),
+    "accept_invite": Budget(trips=16, statements=17),
+}
+
+
+async def with_refresh_token(world: World) -> Asked:
+    asked = await provider.exchange_token(world)
+    tokens = await world.client.post(f"{provider.AUTH}/exchange", json=asked.body)
+    return Asked(body={"refresh_token": tokens.raise_for_status().json()["refresh_token"]})
+
+
+async def accept_invite(world: World) -> Asked:
+    email = address()
+    asked = await shared.look_up_invite(world, email)
+    user = await world.factory.user(email)
+    return Asked(body=asked.body, caller=await world.factory.sign_in(user))
+
+
+REQUESTS: Final[dict[str, Prepare]] = {
+    "refresh": with_refresh_token,
+    "logout": with_refresh_token,
+    "accept_invite": accept_invite,
+}

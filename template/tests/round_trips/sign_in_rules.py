@@ -1,0 +1,32 @@
+"""What the rule costs that a tenant may require the identity provider: it is read whenever a tenant's token is issued."""
+
+from typing import Final
+
+from app.core.identifiers import utcnow
+from app.models.public.vouched_sessions import VouchedSession
+from tests.round_trips.budgets import Budget
+from tests.round_trips.requests import Asked, Prepare, World
+
+BUDGETS: Final[dict[str, Budget]] = {
+    "login": Budget(trips=10, statements=10),
+    "refresh": Budget(trips=8, statements=8),
+    "switch_tenant": Budget(trips=9, statements=10),
+    "accept_invite": Budget(trips=25, statements=25),
+    "set_sign_in_rule": Budget(trips=8, statements=9),
+    # Also that the provider vouches for the session.
+    "finish_sign_in": Budget(trips=16, statements=16),
+    "exchange_token": Budget(trips=15, statements=15),
+    "redeem_sign_in": Budget(trips=7, statements=7),
+}
+
+
+async def set_sign_in_rule(world: World) -> Asked:
+    _, owner = await world.tenant()
+    async with world.components.database.lobby() as lobby:
+        await lobby.add(
+            VouchedSession(id=owner.session_id, user_id=owner.user_id, expires_at=utcnow())
+        )
+    return Asked(body={"requires_provider": True}, caller=owner)
+
+
+REQUESTS: Final[dict[str, Prepare]] = {"set_sign_in_rule": set_sign_in_rule}

@@ -1,0 +1,51 @@
+"""Users sign in with a password."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from argon2 import PasswordHasher
+from pydantic import SecretStr
+
+from app.core.security.password_settings import PasswordSettings
+from app.core.security.passwords import Passwords
+from app.services.background_work import BackgroundWork
+from app.services.sample_accounts_password import SampleAccounts
+from app.services.seeding import Seeding
+from tests.servers import Embedded
+
+PASSWORD: Final = "correct horse battery staple"
+"""Of every user that a test does not give another."""
+
+MEMORY_KIB: Final = 7 * 1024
+"""The least that is allowed: hashing would be most of the suite's work."""
+
+AUTH: Final[dict[str, Any]] = {"hashing_memory_kib": MEMORY_KIB}
+USER_COLUMNS: Final[dict[str, Any]] = {
+    "password_hash": PasswordHasher(1, MEMORY_KIB, 1).hash(PASSWORD)
+}
+PUBLIC_ROUTES: Final = {
+    "register",
+    "verify_email",
+    "resend_verification",
+    "forgot_password",
+    "reset_password",
+    "login",
+}
+REQUIRED: Final[dict[str, str]] = {}
+SERVERS: Final[dict[str, Callable[[Path], Embedded]]] = {}
+SAMPLES: Final = {"DEV__SEED_PASSWORD": PASSWORD}
+"""The variables that `app seed` asks for."""
+WRONG: Final = [("AUTH__PASSWORD_MIN_SCORE", "5", "less than or equal to 4")]
+
+
+def sections() -> dict[str, Any]:
+    """Return the sections of the settings that are about signing in, but for `auth`."""
+    return {}
+
+
+async def seed(work: BackgroundWork) -> None:
+    """Add the samples, as `app seed` does."""
+    passwords = Passwords(PasswordSettings(keys={"k": SecretStr("k" * 32)}, active_kid="k", **AUTH))
+    await Seeding(work, SampleAccounts(passwords, PASSWORD)).run()
+    passwords.close()

@@ -1,0 +1,62 @@
+"""The commands about identities at the provider."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from app.core.db.database import Database
+from app.core.identifiers import uuid7
+from app.core.settings import Settings
+from app.models.public.user_identities import UserIdentity
+from tests import background
+from tests.environments import environment_of
+from tests.shell import Shell, rows
+
+
+@pytest.fixture(scope="module")
+async def separate(settings: Settings, admin_url: str) -> AsyncIterator[Settings]:
+    async with background.separate(settings, admin_url) as separate:
+        yield separate
+
+
+@pytest.fixture
+def shell(separate: Settings, tmp_path: Path) -> Shell:
+    return Shell(separate, environment_of(separate), tmp_path)
+
+
+def link(shell: Shell, email: str) -> None:
+    async def add() -> None:
+        [(user_id,)] = rows_of[0]
+        async with Database(shell.settings.database) as database, database.lobby() as session:
+            await session.add(UserIdentity(user_id=user_id, issuer="i", subject=str(uuid7())))
+
+    rows_of = [rows(shell.settings, f"SELECT id FROM public.users WHERE email = '{email}'")]  # noqa: S608  a test's own address
+    asyncio.run(add())
+
+
+def test_a_link_is_removed(shell: Shell) -> None:
+    shell.add_user("linked@example.test")
+    link(shell, "linked@example.test")
+
+    outcome = shell.run("identities", "remove", "Linked@example.test")
+
+    assert (outcome.code, outcome.out) == (0, "linked@example.test: 1 removed.\n")
+    assert rows(shell.settings, "SELECT id FROM public.user_identities") == []
+    audit = rows(
+        shell.settings, "SELECT action FROM public.audit_logs WHERE entity_type = 'identity'"
+    )
+    assert audit == [("identity.unlinked",)]
+    assert shell.run("identities", "remove", "linked@example.test").out.endswith(": 0 removed.\n")
+
+
+@pytest.mark.parametrize(
+    ("email", "code", "sentence"),
+    [("nobody@example.test", 1, "Nobody has an account"), ("nonsense", 2, "email")],
+)
+def test_what_an_operator_mistypes(shell: Shell, email: str, code: int, sentence: str) -> None:
+    outcome = shell.run("identities", "remove", email)
+
+    assert outcome.code == code
+    assert sentence in outcome.err

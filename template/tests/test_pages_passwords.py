@@ -1,0 +1,28 @@
+"""Pages for people whom the service gives a password."""
+
+import httpx
+import pytest
+
+from app.core.settings import DevSettings, Settings
+from app.main import create_app
+
+
+async def page(settings: Settings, path: str, **dev: str) -> httpx.Response:
+    development = {"environment": "dev", "dev": DevSettings.model_validate(dev)}
+    app = create_app(settings.model_copy(update=development))
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        return await client.get(path)
+
+
+@pytest.mark.parametrize("path", ["/verify-email", "/reset-password", "/accept-invite"])
+async def test_where_mails_lead_in_development(settings: Settings, path: str) -> None:
+    answer = await page(settings, path)
+    assert answer.status_code == 200
+    assert "<form" in answer.text
+
+
+async def test_the_start_page_tells_the_samples_password(settings: Settings) -> None:
+    answer = await page(settings, "/", seed_password="pa&ss")
+    assert "pa&amp;ss" in answer.text
+    assert 'data-action="/api/v1/auth/login"' in answer.text

@@ -1,0 +1,244 @@
+"""A tenant that requires the identity provider, and users who have both ways to sign in."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import select
+from sqlmodel import col
+
+from app.core.db.database import Database
+from app.core.identifiers import utcnow, uuid7
+from app.core.roles import Role
+from app.core.settings import Settings
+from app.models.public.audit_logs import AuditLog
+from app.models.public.tenants import Tenant, TenantStatus
+from app.models.public.users import User
+from app.models.public.vouched_sessions import VouchedSession
+from tests import background
+from tests.browser import Browser, problem
+from tests.factories import Factory
+from tests.mailbox import Mailbox
+from tests.provider import address
+from tests.sending import send
+from tests.sign_in.password import PASSWORD
+
+LOGIN, REFRESH = "/api/v1/auth/login", "/api/v1/auth/refresh"
+
+
+class Member:
+    """A user with both ways to sign in, a member of a tenant."""
+
+    def __init__(self, user: User, tenant: Tenant, browser: Browser) -> None:
+        self.user = user
+        self.tenant = tenant
+        self.browser = browser
+        self.client = browser.service
+
+    async def by_password(self, *, lobby: bool = False) -> httpx.Response:
+        body = {"email": self.user.email, "password": PASSWORD}
+        return await self.client.post(
+            LOGIN, json=body if lobby else body | {"tenant": self.tenant.slug}
+        )
+
+    async def by_provider(self, *, lobby: bool = False) -> httpx.Response:
+        query: dict[str, Any] = {} if lobby else {"tenant": self.tenant.slug}
+        return await self.browser.sign_in(self.user.email, **query)
+
+    async def call(
+        self, tokens: httpx.Response, method: str, path: str, **options: Any
+    ) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {tokens.json()['access_token']}"}
+        slug = self.tenant.slug
+        return await send(self.client, method, path, tenant=slug, headers=headers, **options)
+
+    async def require(self, tokens: httpx.Response, required: bool = True) -> httpx.Response:
+        body = {"requires_provider": required}
+        return await self.call(tokens, "PUT", "/tenant/sign-in", json=body)
+
+
+@pytest.fixture
+async def tenant(factory: Factory) -> Tenant:
+    return await factory.tenant(status=TenantStatus.READY)
+
+
+@pytest.fixture
+async def owner(app: FastAPI, factory: Factory, tenant: Tenant) -> AsyncIterator[Member]:
+    user = await factory.user(address())
+    await factory.join(user, tenant.slug, Role.OWNER)
+    async with Browser.open(app) as browser:
+        yield Member(user, tenant, browser)
+
+
+async def test_by_default_both_ways_are_open(owner: Member) -> None:
+    for tokens in (await owner.by_password(), await owner.by_provider()):
+        assert tokens.status_code == 200, tokens.text
+        answer = await owner.call(tokens, "GET", "/tenant/sign-in")
+        assert answer.json() == {"requires_provider": False}
+
+
+async def test_a_required_provider_shuts_passwords_out_at_once(owner: Member) -> None:
+    here, lobby = await owner.by_password(), await owner.by_password(lobby=True)
+    vouched = await owner.by_provider()
+    assert (await owner.require(vouched)).json() == {"requires_provider": True}
+    assert (await owner.call(here, "GET", "/tenant")).status_code == 401
+    refreshed = await owner.client.post(
+        REFRESH, json={"refresh_token": here.json()["refresh_token"]}
+    )
+    assert problem(refreshed) == (401, "refresh-token-invalid")
+    assert problem(await owner.by_password()) == (403, "provider-required")
+    switched = await owner.call(
+        lobby, "POST", "/auth/switch-tenant", json={"tenant": owner.tenant.slug}
+    )
+    assert problem(switched) == (403, "provider-required")
+    assert (await owner.call(lobby, "GET", "/users/me")).status_code == 200
+
+
+async def test_who_comes_through_the_provider_goes_on(owner: Member) -> None:
+    vouched = await owner.by_provider()
+    assert (await owner.require(vouched)).status_code == 200
+    assert (await owner.call(vouched, "GET", "/tenant")).status_code == 200
+    refreshed = await owner.client.post(
+        REFRESH, json={"refresh_token": vouched.json()["refresh_token"]}
+    )
+    assert refreshed.status_code == 200
+    lobby = await owner.by_provider(lobby=True)
+    switched = await owner.call(
+        lobby, "POST", "/auth/switch-tenant", json={"tenant": owner.tenant.slug}
+    )
+    assert switched.status_code == 200
+    assert (await owner.call(switched, "GET", "/tenant")).status_code == 200
+
+
+async def test_the_rule_can_be_taken_back(owner: Member, database: Database) -> None:
+    vouched = await owner.by_provider()
+    assert (await owner.require(vouched)).status_code == 200
+    assert (await owner.require(vouched)).status_code == 200
+    assert (await owner.require(vouched, False)).json() == {"requires_provider": False}
+    assert (await owner.by_password()).status_code == 200
+    async with database.lobby() as lobby:
+        rows = await lobby.scalars(
+            select(AuditLog).where(
+                col(AuditLog.tenant_id) == owner.tenant.id,
+                col(AuditLog.action) == "tenant.sign_in_changed",
+            )
+        )
+    assert [row.after for row in rows] == [
+        {"requires_provider": True},
+        {"requires_provider": False},
+    ]
+
+
+async def test_nobody_locks_themselves_out(owner: Member) -> None:
+    answer = await owner.require(await owner.by_password())
+    assert problem(answer) == (403, "provider-required")
+    assert (await owner.by_password()).status_code == 200
+
+
+async def test_only_an_owner_sets_the_rule(factory: Factory) -> None:
+    for role in (Role.ADMIN, Role.MEMBER):
+        member = await factory.member("acme", role)
+        assert (await member.get("/tenant/sign-in")).status_code == 200
+        answer = await member.call("PUT", "/tenant/sign-in", json={"requires_provider": True})
+        assert problem(answer) == (403, "role-required")
+
+
+async def test_an_invite_asks_for_the_provider_too(
+    app: FastAPI, owner: Member, factory: Factory, client: httpx.AsyncClient
+) -> None:
+    vouched = await owner.by_provider()
+    await owner.require(vouched)
+    email = address()
+    sent = await owner.call(vouched, "POST", "/invites", json={"email": email, "role": "member"})
+    assert sent.status_code == 201, sent.text
+    token = await Mailbox(app.state.components).token(email)
+    newcomer = {"token": token, "password": PASSWORD, "full_name": "Grace Hopper"}
+    refused = await client.post("/api/v1/invites/accept", json=newcomer)
+    assert problem(refused) == (403, "provider-required")
+    known = await factory.sign_in(await factory.user(email))
+    refused = await known.post("/invites/accept", {"token": token})
+    assert problem(refused) == (403, "provider-required")
+    async with Browser.open(app) as browser:
+        joined = await browser.sign_in(email, tenant=owner.tenant.slug)
+    assert joined.status_code == 200, joined.text
+
+
+async def test_a_token_of_the_provider_vouches_as_well(
+    owner: Member, client: httpx.AsyncClient
+) -> None:
+    await owner.require(await owner.by_provider())
+    issuer = owner.browser.issuer
+    sub = f"dev|{owner.user.email}"
+    token = await issuer.token(sub=sub, email=owner.user.email, email_verified=True)
+    body = {"access_token": token, "tenant": owner.tenant.slug}
+    answer = await client.post("/api/v1/auth/oidc/exchange", json=body)
+    assert answer.status_code == 200, answer.text
+
+
+async def test_a_login_at_the_same_moment_does_not_slip_past(owner: Member) -> None:
+    vouched = await owner.by_provider()
+    logins = [owner.by_password() for _ in range(4)]
+    required, *attempts = await asyncio.gather(owner.require(vouched), *logins)
+    assert required.status_code == 200
+    for tokens in attempts:
+        if tokens.status_code == 200:
+            assert (await owner.call(tokens, "GET", "/tenant")).status_code == 401
+        else:
+            assert problem(tokens) == (403, "provider-required")
+
+
+async def test_who_came_through_the_provider_has_no_password_until_one_is_set(
+    app: FastAPI, client: httpx.AsyncClient
+) -> None:
+    email = address()
+    async with Browser.open(app) as browser:
+        assert (await browser.sign_in(email)).status_code == 200
+    login = {"email": email, "password": PASSWORD}
+    assert problem(await client.post(LOGIN, json=login)) == (401, "invalid-credentials")
+    await client.post("/api/v1/auth/forgot-password", json={"email": email})
+    token = await Mailbox(app.state.components).token(email)
+    reset = {"token": token, "new_password": PASSWORD}
+    assert (await client.post("/api/v1/auth/reset-password", json=reset)).status_code == 204
+    assert (await client.post(LOGIN, json=login)).status_code == 200
+
+
+async def test_the_password_of_an_unproven_account_ends_with_the_first_proof(
+    app: FastAPI, factory: Factory, client: httpx.AsyncClient
+) -> None:
+    squatter = await factory.user(address(), verified=False)
+    login = {"email": squatter.email, "password": PASSWORD}
+    assert (await client.post(LOGIN, json=login)).status_code == 200
+    async with Browser.open(app) as browser:
+        assert (await browser.sign_in(squatter.email)).status_code == 200
+    assert problem(await client.post(LOGIN, json=login)) == (401, "invalid-credentials")
+
+
+async def test_the_password_of_a_proven_account_stays(owner: Member) -> None:
+    assert (await owner.by_provider()).status_code == 200
+    assert (await owner.by_password()).status_code == 200
+
+
+async def test_the_clean_up_forgets_sessions_that_are_over(
+    settings: Settings, admin_url: str
+) -> None:
+    async with (
+        background.separate(settings, admin_url) as separate,
+        background.working(separate) as work,
+    ):
+        user = await background.add_user(work)
+        live, over = (
+            VouchedSession(id=uuid7(), user_id=user.id, expires_at=utcnow() + until)
+            for until in (timedelta(minutes=1), -timedelta(seconds=1))
+        )
+        async with work.database.lobby() as lobby:
+            await lobby.add(live)
+            await lobby.add(over)
+
+        await work.clean_up.run()
+
+        async with work.database.lobby() as lobby:
+            assert await lobby.scalars(select(col(VouchedSession.id))) == [live.id]
