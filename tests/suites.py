@@ -49,12 +49,12 @@ _PRELOADED = [
 ]
 
 # Not Temporal: what suites leave open there keeps it busy for good. Valkey is each suite's own.
-_SHARED = ["TEST_DATABASE_URL"]
+_SHARED = ["TEST_DATABASE_URL", "TEST_PROVIDER_URL"]
 
 _SERVE = """
 import json, sys
-from tests import servers
-with servers.starting() as wait:
+from tests import provider, servers
+with servers.starting(**provider.SERVERS) as wait:
     wait()
     print(json.dumps({name: servers.address(name) for name in sys.argv[1:]}), flush=True)
     sys.stdin.read()

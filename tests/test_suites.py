@@ -60,7 +60,8 @@ def suites(render: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         finally:
             folders.put(folder)
 
-    with serving(render()) as environment, ThreadPoolExecutor(AT_ONCE) as pool:
+    # This answer has each server that suites share.
+    with serving(render(auth_mode="both")) as environment, ThreadPoolExecutor(AT_ONCE) as pool:
         outcomes = [pool.submit(run, answers) for answers in COMBINATIONS]
         yield Suites(outcomes, time.monotonic())
         pool.shutdown(cancel_futures=True)
