@@ -12,9 +12,7 @@ from app.core.settings import DatabaseSettings
 
 @pytest.fixture
 def one_connection(database_settings: DatabaseSettings) -> DatabaseSettings:
-    return database_settings.model_copy(
-        update={"pool_size": 1, "max_overflow": 0, "pool_timeout": timedelta(milliseconds=50)}
-    )
+    return database_settings.model_copy(update={"pool_size": 1, "max_overflow": 0})
 
 
 async def take(database: Database) -> None:
@@ -36,7 +34,8 @@ async def test_who_waits_comes_before_who_comes_back(one_connection: DatabaseSet
 
 
 async def test_a_wait_ends_and_leaves_the_queue_in_order(one_connection: DatabaseSettings) -> None:
-    async with Database(one_connection) as database:
+    impatient = one_connection.model_copy(update={"pool_timeout": timedelta(milliseconds=50)})
+    async with Database(impatient) as database:
         async with database.unit() as unit:
             await unit.fetch(unit.side, "SELECT 1", [])
             with pytest.raises(Unavailable):

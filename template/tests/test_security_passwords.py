@@ -113,7 +113,8 @@ async def test_the_event_loop_goes_on(passwords: Passwords) -> None:
     while not hashing.done():
         await asyncio.sleep(0)
         turns += 1
-    assert turns > 50
+    # Hashing on the loop would let it turn once.
+    assert turns > 1
 
 
 async def test_hashing_yields_to_other_threads(passwords: Passwords) -> None:
