@@ -51,6 +51,22 @@ def test_each_missing_setting_gets_a_sentence(shell: Shell, command: tuple[str, 
     assert "Traceback" not in outcome.err
 
 
+def test_more_workers_than_postgresql_has_connections_for_are_refused(shell: Shell) -> None:
+    ((limit,),) = rows(
+        shell.settings,
+        "SELECT max(setting::int) - sum(setting::int) + max(setting::int) FROM pg_settings WHERE"
+        " name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections')",
+    )
+    pool = {"DATABASE__POOL_SIZE": str(limit // 2), "DATABASE__MAX_OVERFLOW": "1"}
+
+    outcome = shell.run("api", "--workers", "2", **pool)
+
+    assert outcome.code == 1
+    assert f"lets in {limit} " in outcome.err
+    assert outcome.err.startswith(f"2 workers may open {limit // 2 + 1} connections each (DATABASE")
+    assert "Traceback" not in outcome.err
+
+
 @pytest.mark.parametrize("command", ["migrate", "seed"])
 def test_the_ddl_role_is_asked_for_where_it_is_needed(shell: Shell, command: str) -> None:
     outcome = shell.run(command, DATABASE__OWNER_URL=None)

@@ -32,12 +32,15 @@ async def application(_scope: Scope, receive: Receive, send: Send) -> None:
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
     protocol = bounded_protocol(HttpSettings())
-    config = uvicorn.Config(application, http=protocol, lifespan="off", log_config=None, ws="none")
+    config = uvicorn.Config(
+        application, http=http_protocol.PROTOCOL, lifespan="off", log_config=None, ws="none"
+    )
     config.load()
+    assert config.http_protocol_class is protocol
     state = ServerState()
 
     def connect() -> asyncio.Protocol:
-        return protocol(config=config, server_state=state, app_state={})  # type: ignore[call-arg]  # uvicorn's own
+        return protocol(config=config, server_state=state, app_state={})
 
     server = await asyncio.get_running_loop().create_server(connect, "127.0.0.1", 0)
     async with server:

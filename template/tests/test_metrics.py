@@ -1,9 +1,17 @@
 """What Prometheus reads."""
 
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.pool import QueuePool
 
 from app.core.metrics import Metrics
+
+ROOT = Path(__file__).parents[1]
 
 
 def samples(metrics: Metrics) -> dict[str, float]:
@@ -55,6 +63,35 @@ def test_a_pool_is_read_at_each_scrape() -> None:
     for connection in held:
         connection.close()
     assert samples(metrics)["db_pool_connections['used']"] == 0
+
+
+WORKER = """
+from app.core.metrics import Metrics
+
+metrics = Metrics()
+metrics.observe_query(0.25)
+metrics.watch_running_requests(lambda: 1)
+print(metrics.render().decode())
+"""
+
+
+def test_workers_share_what_they_count_and_tell_their_own_apart(tmp_path: Path) -> None:
+    shared = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": "src"}
+    scrapes = [
+        subprocess.run(
+            [sys.executable, "-c", WORKER],
+            env=shared,
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for _ in range(2)
+    ]
+    assert "db_query_duration_seconds_sum 0.25" in scrapes[0]
+    assert "db_query_duration_seconds_sum 0.5" in scrapes[1]
+    own = [re.findall(r'http_requests_in_progress\{pid="(\d+)"\} 1.0', text) for text in scrapes]
+    assert len({*own[0], *own[1]}) == 2
 
 
 class FakeConnection:

@@ -1,11 +1,14 @@
 """HTTP/1.1 that gives up on a client which never ends its headers; uvicorn sets httptools no limit."""
 
 import asyncio
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.core.settings import HttpSettings
+
+PROTOCOL: Final = "app.cli.http_protocol:_BoundedProtocol"
+"""For `uvicorn.Config(http=...)`, by name: workers get it from another process."""
 
 _HEADERS_SECONDS: Final = 15.0
 _SLACK_BYTES: Final = 64 * 1024
@@ -14,18 +17,14 @@ _SLACK_BYTES: Final = 64 * 1024
 _TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
-def bounded_protocol(settings: HttpSettings) -> type[asyncio.Protocol]:
-    """Return the protocol class for `uvicorn.Config(http=...)`."""
-    limit_bytes = settings.max_header_bytes + _SLACK_BYTES
-
-    class Bounded(_BoundedProtocol):
-        max_unfinished_bytes = limit_bytes
-
-    return Bounded
+def bounded_protocol(settings: HttpSettings) -> type[HttpToolsProtocol]:
+    """Return the class that `PROTOCOL` names, with the limits of this process."""
+    _BoundedProtocol.max_unfinished_bytes = settings.max_header_bytes + _SLACK_BYTES
+    return _BoundedProtocol
 
 
 class _BoundedProtocol(HttpToolsProtocol):
-    max_unfinished_bytes: int
+    max_unfinished_bytes: ClassVar[int]
     _unfinished_bytes = 0
     _deadline: asyncio.TimerHandle | None = None
 

@@ -1,6 +1,7 @@
 """What Prometheus reads from this process."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Protocol
 
 from prometheus_client import (
@@ -11,8 +12,10 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
     generate_latest,
+    values,
 )
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
@@ -43,24 +46,35 @@ class Pool(Protocol):
 
 
 class Metrics:
-    """The metrics of one application, in a registry of its own."""
+    """The metrics of one application, in a registry of its own.
+
+    With several workers, whichever answers a scrape reports the durations of all, and says by the label `pid` that
+    the rest is its own.
+    """
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=self.registry)
+        self.registry = counted = CollectorRegistry()
+        self._labels: Mapping[str, str] = {}
+        if values.ValueClass._multiprocess:
+            self._labels = {"pid": str(os.getpid())}
+            # It reads from files what is counted in every process, this one as well.
+            counted = CollectorRegistry()
+            MultiProcessCollector(self.registry)  # type: ignore[no-untyped-call]  # the library's gap
+        else:
+            for collector in (ProcessCollector, PlatformCollector, GCCollector):
+                collector(registry=self.registry)
         self._requests = Histogram(
             "http_request_duration_seconds",
             "From the first middleware to the last byte of the response.",
             ("method", "route", "status"),
             buckets=_REQUEST_BUCKETS,
-            registry=self.registry,
+            registry=counted,
         )
         self._queries = Histogram(
             "db_query_duration_seconds",
             "One round trip to PostgreSQL, without the wait for a connection.",
             buckets=_QUERY_BUCKETS,
-            registry=self.registry,
+            registry=counted,
         )
         # Looking a child up by its labels costs more than observing it.
         self._by_outcome: dict[tuple[str, str | None, int], Histogram] = {}
@@ -88,7 +102,7 @@ class Metrics:
 
     def watch(self, read: Callable[[], list[Metric]]) -> None:
         """Report what `read` returns at each scrape."""
-        self.registry.register(_Reading(read))
+        self.registry.register(_Reading(read, self._labels))
 
     def render(self) -> bytes:
         """Return everything in Prometheus' text format, `CONTENT_TYPE`."""
@@ -96,11 +110,17 @@ class Metrics:
 
 
 class _Reading(Collector):
-    def __init__(self, read: Callable[[], list[Metric]]) -> None:
+    def __init__(self, read: Callable[[], list[Metric]], labels: Mapping[str, str]) -> None:
         self._read = read
+        self._labels = labels
 
     def collect(self) -> Iterator[Metric]:
-        yield from self._read()
+        for metric in self._read():
+            metric.samples = [
+                sample._replace(labels={**sample.labels, **self._labels})
+                for sample in metric.samples
+            ]
+            yield metric
 
 
 def _gauge(name: str, documentation: str, value: float) -> Metric:

@@ -20,9 +20,20 @@ from app.core.settings import DatabaseSettings
 
 MIN_SERVER_VERSION: Final = 160000
 
+_LIMIT: Final = text("""
+    SELECT least(
+        (SELECT sum(CASE name WHEN 'max_connections' THEN setting::int ELSE -setting::int END)
+            FROM pg_settings
+            WHERE name IN
+                ('max_connections', 'superuser_reserved_connections', 'reserved_connections')),
+        (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user),
+        (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database())
+    )
+""")
+
 
 class UnsupportedServer(Exception):
-    """The PostgreSQL server is too old for tenant roles."""
+    """The PostgreSQL server is too old for tenant roles, or lets in too few."""
 
 
 class Database:
@@ -30,6 +41,7 @@ class Database:
 
     def __init__(self, settings: DatabaseSettings, *, observe: ObserveQuery | None = None) -> None:
         self.engine = create_pool(settings)
+        self._settings = settings
         self._checkout = Checkout(self.engine, settings)
         self._prelude = _prelude(settings)
         self._observe = observe
@@ -65,6 +77,27 @@ class Database:
         if version < MIN_SERVER_VERSION:
             raise UnsupportedServer(
                 f"PostgreSQL {version // 10000} is too old: tenant roles need version 16 or newer."
+            )
+
+    async def check_room_for(self, processes: int) -> None:
+        """Refuse to start what would run out of connections under load.
+
+        Behind a pooler, which hands out its own, there is nothing to compare.
+
+        Raises:
+            UnsupportedServer: so many processes with full pools are more than the server lets in.
+        """
+        if self._settings.pooler == "transaction":
+            return
+        async with self.engine.connect() as connection:
+            limit = int(await connection.scalar(_LIMIT) or 0)
+        each = self._settings.pool_size + self._settings.max_overflow
+        if processes * each > limit:
+            raise UnsupportedServer(
+                f"{processes} workers may open {each} connections each (DATABASE__POOL_SIZE and"
+                f" DATABASE__MAX_OVERFLOW), {processes * each} in all, but PostgreSQL lets in {limit}"
+                " (max_connections without what is reserved, or the limit of the role or the"
+                " database). Start fewer workers, make the pool smaller, or raise the limit."
             )
 
     @asynccontextmanager
