@@ -8,21 +8,32 @@ from typing import Final
 from bench import report
 from bench.load import Load
 from bench.run import Bench
-from bench.scenarios import FULL, QUICK
+from bench.scenarios import FULL, QUICK, TRIAL
 from bench.stage import stage
 
-RESULTS: Final = Path(__file__).resolve().parent / "results"
+ROOT: Final = Path(__file__).resolve().parents[1]
+PLANS: Final = {"full": FULL, "quick": QUICK, "trial": TRIAL}
 
 
 def main() -> None:
     """Measure, print the tables and keep them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="less than two minutes, and rougher")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for what is kept")
+    parser.add_argument(
+        "--plan",
+        choices=PLANS,
+        default="full",
+        help="quick takes two minutes and is rough; trial shows that it runs",
+    )
+    parser.add_argument(
+        "--into", type=Path, help="folder for what is kept; docs, or else bench/results"
+    )
     arguments = parser.parse_args()
     if sys.platform != "linux":
         sys.exit("The benchmark reads CPU time and memory from /proc, which only Linux has.")
-    plan, folder = QUICK if arguments.quick else FULL, arguments.results.absolute()
+    plan = PLANS[arguments.plan]
+    # Only what was measured with care is worth a place in the docs.
+    usual = ROOT / ("docs" if plan is FULL else "bench/results")
+    folder = (arguments.into or usual).absolute()
     with stage() as prepared:
         load, other_load = Load(), Load()
         try:

@@ -1,5 +1,6 @@
 """Rounds of load, interleaved: what one application suffers from the machine, the others suffer, too."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import quantiles
@@ -7,9 +8,13 @@ from typing import Final
 
 from bench import usage
 from bench.load import Job, Load
+from bench.scenarios import Plan
 from bench.stage import Application, Stage
 
-WARM_UP_SECONDS: Final = 1.0
+WARM_UP_CLIENTS: Final = 16
+"""More than a pool has connections: each of them opens, and prepares its statements."""
+
+_DEGRADED: Final = re.compile(r"^\w+_degraded(\{.*\})? 1\.0$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,31 +76,39 @@ class Measured:
 class Rounds:
     """Runs steps in turn, several times."""
 
-    def __init__(self, stage: Stage, load: Load, *, rounds: int, seconds: float) -> None:
+    def __init__(self, stage: Stage, load: Load, plan: Plan) -> None:
         self.stage = stage
         self.load = load
-        self.rounds = rounds
-        self.seconds = seconds
+        self.plan = plan
 
     def run(self, steps: Sequence[Step]) -> list[Measured]:
         """Return what each step came to, in the order of `steps`."""
-        for step in _distinct(steps):
-            self.load.run(Job(step.application.port, step.file, 8, WARM_UP_SECONDS))
+        self.warm_up(steps)
         total = [Measured(s.application.name, s.request, s.clients) for s in steps]
-        for turn in range(self.rounds):
+        for turn in range(self.plan.rounds):
             order = list(zip(total, steps, strict=True))
             # Each goes first once: what is measured after a pause has it easier.
             for measured, step in order[turn % len(order) :] + order[: turn % len(order)]:
                 measured.add(self.once(step))
         return total
 
+    def warm_up(self, steps: Sequence[Step]) -> None:
+        """Send what the steps will send, until it has been seen."""
+        for step in _distinct(steps):
+            port = step.application.port
+            self.load.run(Job(port, step.file, WARM_UP_CLIENTS, self.plan.warm_up_seconds))
+
     def once(self, step: Step) -> Measured:
-        """Return one round of one step."""
-        job = Job(step.application.port, step.file, step.clients, self.seconds)
+        """Return one round of one step.
+
+        Raises:
+            RuntimeError: the service had to do without one of its servers.
+        """
+        job = Job(step.application.port, step.file, step.clients, self.plan.seconds)
         cpu = usage.cpu_seconds(step.application.pid)
         postgres = usage.cpu_seconds(self.stage.postgres_pid)
         outcome = self.load.run(job)
-        return Measured(
+        measured = Measured(
             step.application.name,
             step.request,
             step.clients,
@@ -104,6 +117,15 @@ class Rounds:
             usage.cpu_seconds(self.stage.postgres_pid) - postgres,
             outcome.milliseconds,
         )
+        if step.application.name == "service":
+            _refuse_degraded(step.application)
+        return measured
+
+
+def _refuse_degraded(service: Application) -> None:
+    found = _DEGRADED.search(service.read("/metrics"))
+    if found:
+        raise RuntimeError(f"the service did less than it promises: {found[0]}")
 
 
 def _distinct(steps: Iterable[Step]) -> list[Step]:

@@ -14,6 +14,7 @@ from bench.measure import Measured
 from bench.run import CLIENTS, Results
 from bench.scenarios import LIST, Plan
 from bench.targets import Target, targets
+from bench.trips import Trips
 
 NAMES: Final = {
     "bare": "bare floor",
@@ -37,6 +38,9 @@ COLUMNS: Final = (
     "trips",
     "statements",
 )
+BEGIN: Final = "<!-- measured by make bench -->"
+END: Final = "<!-- end -->"
+PICTURE: Final = "![CPU and throughput beside the floors](performance.svg)"
 BAR, GAP, LABEL, WIDTH = 18, 8, 150, 640
 
 
@@ -59,18 +63,26 @@ def tables(results: Results, plan: Plan) -> str:
             "",
             *_table(
                 ("Memory", "MB"),
-                [(name, f"{mb:.0f}") for name, mb in results.memory_by_tenants.items()],
+                [(name, f"{mb:.0f}") for name, mb in results.memory_mb.items()],
             ),
         ]
     )
 
 
 def write(results: Results, plan: Plan, folder: Path) -> None:
-    """Write `performance.json`, `performance.svg` and the tables as `performance.md`."""
+    """Write `performance.json` and `performance.svg`, and the tables into `performance.md`.
+
+    A page that is there already gets them between two lines, `BEGIN` and `END`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "performance.md").write_text(tables(results, plan) + "\n")
     (folder / "performance.svg").write_text(picture(results))
     (folder / "performance.json").write_text(json.dumps(_document(results, plan), indent=1) + "\n")
+    page = folder / "performance.md"
+    text = page.read_text() if page.exists() else f"{BEGIN}\n{END}\n"
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    measured = f"{PICTURE}\n\n{tables(results, plan)}"
+    page.write_text(f"{before}{BEGIN}\n{measured}\n{END}{after}")
 
 
 def picture(results: Results) -> str:
@@ -121,9 +133,14 @@ def _row(results: Results, measured: Measured) -> Sequence[str]:
         _ratio(results, measured, "bare"),
         _ratio(results, measured, "guarded"),
         f"{measured.postgres_cpu_ms:.2f}",
-        str(trips.postgres) if trips else "",
+        _trips(trips) if trips else "",
         str(trips.statements) if trips else "",
     )
+
+
+def _trips(trips: Trips) -> str:
+    # To PostgreSQL, and to what else is asked.
+    return " + ".join(str(count) for count in (trips.postgres, *trips.others.values()))
 
 
 def _ratio(results: Results, measured: Measured, floor: str) -> str:
@@ -168,7 +185,7 @@ def _document(results: Results, plan: Plan) -> dict[str, Any]:
         },
         "start_seconds": round(results.start_seconds, 3),
         "resident_mb": round(results.resident_mb, 1),
-        "memory_mb": {name: round(mb, 1) for name, mb in results.memory_by_tenants.items()},
+        "memory_mb": {name: round(mb, 1) for name, mb in results.memory_mb.items()},
         "targets": [{**asdict(target), "met": target.met} for target in targets(results)],
     }
 

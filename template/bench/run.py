@@ -48,7 +48,7 @@ class Results:
     """Lists, alone and while others log in."""
     by_tenants: list[Measured] = field(default_factory=list)
     """Lists of few tenants and of many."""
-    memory_by_tenants: dict[str, float] = field(default_factory=dict)
+    memory_mb: dict[str, float] = field(default_factory=dict)
     """Of the service and of PostgreSQL's largest process, after lists of few tenants and of many."""
 
     def of(self, application: str, request: str, clients: int = CLIENTS) -> Measured:
@@ -66,7 +66,8 @@ class Bench:
         self.load = load
         self.other_load = other_load
         self.results = Results()
-        self._rounds = Rounds(stage, load, rounds=plan.rounds, seconds=plan.seconds)
+        self._began = time.monotonic()
+        self._rounds = Rounds(stage, load, plan)
         self._files: dict[str, dict[str, str]] = {}
 
     def run(self) -> Results:
@@ -140,7 +141,8 @@ class Bench:
         self._say(f"lists while {LOGGING_IN} clients log in")
         service = self.stage.start("service")
         step = self._step(service, LIST, CLIENTS)
-        (alone,) = self._rounds.run([step])
+        self._rounds.warm_up([step])
+        alone = Measured(service.name, f"{LIST}, nobody logs in", CLIENTS)
         disturbed = Measured(service.name, f"{LIST}, {LOGGING_IN} clients log in", CLIENTS)
         logins = Job(
             service.port, self._files["service"][LOGIN], LOGGING_IN, self.plan.seconds + 0.5
@@ -165,13 +167,15 @@ class Bench:
             service = self.stage.start("service")
             label = f"{LIST}, {len(requests)} tenants"
             file = write_requests(self.stage.folder / f"{len(requests)}.requests", requests)
-            # Each connection has seen each tenant then.
-            self.load.run(Job(service.port, file, CLIENTS, self.plan.seconds * 3))
+            # Most connections have seen most tenants then, and hold what they learned of them.
+            self.load.run(Job(service.port, file, CLIENTS, self.plan.seconds * 10))
             steps.append(Step(service, label, file, CLIENTS))
         self.results.by_tenants = self._rounds.run(steps)
         for step in steps:
-            self.results.memory_by_tenants[step.request] = usage.resident_mb(step.application.pid)
-        self.results.memory_by_tenants["largest backend"] = self.stage.backends_mb()[0]
+            self.results.memory_mb[f"service, {step.request}"] = usage.resident_mb(
+                step.application.pid
+            )
+        self.results.memory_mb["largest process of PostgreSQL"] = self.stage.backends_mb()[0]
         for step in steps:
             self.stage.stop(step.application)
 
@@ -194,4 +198,4 @@ class Bench:
         self.load.run(Job(application.port, str(repeated), CLIENTS))
 
     def _say(self, what: str) -> None:
-        print(f"bench: {what}", flush=True)
+        print(f"bench: {time.monotonic() - self._began:4.0f} s, {what}", flush=True)
