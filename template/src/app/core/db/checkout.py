@@ -12,8 +12,8 @@ from app.core.settings import DatabaseSettings
 class Checkout:
     """Hands out the pool's connections in the order in which they are asked for.
 
-    SQLAlchemy's queue lets a newcomer take what a waiter has just been woken for, who then has to queue up anew. With
-    64 clients at 15 connections, one answer in a hundred took fifteen times as long as the median.
+    SQLAlchemy's queue lets a newcomer take what a waiter has just been woken for, who then has to queue up anew
+    (ADR 0025).
     """
 
     def __init__(self, engine: AsyncEngine, settings: DatabaseSettings) -> None:
