@@ -9,12 +9,17 @@ from typing import Final
 from pydantic import SecretStr
 
 from app.dev import network
+from app.dev.servers.base import Server
 from bench.load import SERIAL
 from bench.stage import Application, Stage
 from tests.wire import PostgresWire, Wire, through
 
-SENT: Final = 4
-"""Of each request; the last one is counted, when every statement is prepared."""
+PREPARING: Final = 3
+"""Requests of each kind until every statement is prepared."""
+COUNTED: Final = 5
+"""The cheapest of these is what the request costs: background work may ask beside it."""
+QUIET_SECONDS: Final = 0.2
+QUIET_ATTEMPTS: Final = 20
 EXPECTED: Final = {"bare": 1, "guarded": 3}
 """What makes the floors floors."""
 
@@ -42,7 +47,7 @@ class _Wires:
             name: through(wire, SecretStr(stage.environment[name])).get_secret_value()
             for name, wire in (("DATABASE__URL", self.login), ("FLOOR_URL", self.owner))
         }
-        for server in stage.others:
+        for server in _between(stage):
             port = self.others[server.name].port
             for name, value in server.environment().items():
                 changes[name] = value.replace(f":{server.port}", f":{port}")
@@ -71,6 +76,7 @@ async def count_trips(
         changes = wires.environment(stage)
         for name, of_application in requests.items():
             application = await asyncio.to_thread(stage.start, name, **changes)
+            await _quiet(wires)
             counted[name] = {
                 request: await _counted(wires, application, examples[0])
                 for request, examples in of_application.items()
@@ -91,20 +97,34 @@ async def _wires(stage: Stage) -> AsyncIterator[_Wires]:
         ]
         others = {
             server.name: await stack.enter_async_context(Wire(network.LOOPBACK, server.port))
-            for server in stage.others
+            for server in _between(stage)
         }
         yield _Wires(login, owner, others)
 
 
+def _between(stage: Stage) -> list[Server]:
+    return [server for server in stage.others if not server.knows_its_address]
+
+
+async def _quiet(wires: _Wires) -> None:
+    # What the service looks for when it starts is no request's.
+    wires.counted()
+    for _ in range(QUIET_ATTEMPTS):
+        await asyncio.sleep(QUIET_SECONDS)
+        if not wires.counted().postgres:
+            return
+
+
 async def _counted(wires: _Wires, application: Application, request: bytes) -> Trips:
     reader, writer = await asyncio.open_connection(network.LOOPBACK, application.port)
-    for turn in range(SENT):
+    counted = []
+    for turn in range(PREPARING + COUNTED):
         wires.counted()
         writer.write(request.replace(SERIAL, b"%016d" % turn))
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         if not head.startswith(b"http/1.1 2"):
             raise RuntimeError(f"{head.decode()}{application.process.output()}")
         await reader.readexactly(int(head.partition(b"content-length:")[2].split(b"\r\n")[0]))
-    trips = wires.counted()
+        counted.append(wires.counted())
     writer.close()
-    return trips
+    return min(counted[PREPARING:], key=lambda trips: trips.postgres)

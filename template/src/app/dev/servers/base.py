@@ -35,6 +35,8 @@ class Server(ABC):
     """Whether what it writes is of no use unless it fails."""
     serves_requests: ClassVar[bool] = False
     """Whether the API asks it while it answers; the others serve background work or a person."""
+    knows_its_address: ClassVar[bool] = False
+    """Whether it answers with its own address, which then has to be the one that it is asked by."""
 
     def __init__(self, folder: Path, port: int | None = None) -> None:
         self.folder = folder.absolute()

@@ -31,6 +31,7 @@ class Provider(Server):
     name = "provider"
     is_chatty = True
     serves_requests = True
+    knows_its_address = True
 
     def __init__(self, folder: Path, port: int | None = None, *, controls: bool = False) -> None:
         super().__init__(folder, port)
