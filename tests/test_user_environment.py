@@ -46,6 +46,3 @@ def test_a_new_service_locks_installs_and_passes_its_suite(
     assert " passed" in done.stdout
     commit(service)
     assert "uv.lock" in git(service, "ls-files")
-    assert not git(service, "status", "--porcelain", "--ignored", "src", "docs"), (
-        "written by the tests"
-    )
