@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 import asyncpg
 from pydantic import SecretStr
 from sqlalchemy import exists, literal_column, select, text, update
 from sqlalchemy.engine import make_url
-from sqlmodel import col
+from sqlmodel import SQLModel, col
 
 from app.core.db.owner import connection_of
 from app.core.db.sessions import LobbySession
@@ -96,6 +97,13 @@ class Requested:
     owner_email: str
 
 
+async def add(work: BackgroundWork, *rows: SQLModel) -> None:
+    """Add rows."""
+    async with work.database.lobby() as lobby:
+        for row in rows:
+            await lobby.add(row)
+
+
 async def add_user(work: BackgroundWork) -> User:
     """Add a verified user."""
     user = User(
@@ -104,21 +112,29 @@ async def add_user(work: BackgroundWork) -> User:
         email_verified_at=utcnow(),
         **USER_COLUMNS,
     )
-    async with work.database.lobby() as lobby:
-        await lobby.add(user)
+    await add(work, user)
     return user
+
+
+async def add_tenant(
+    work: BackgroundWork,
+    owner: User,
+    status: Literal[TenantStatus.PENDING, TenantStatus.PROVISIONING],
+) -> Tenant:
+    """Add a tenant as a registration or `POST /tenants` does; in `provisioning` that is requested, too."""
+    async with work.database.lobby() as lobby:
+        return await TenantCreation(lobby, AuditTrail(lobby, Actor())).create(
+            slug=f"t-{secrets.token_hex(6)}",
+            name="Analytical Engines",
+            owner_id=owner.id,
+            status=status,
+        )
 
 
 async def request_tenant(work: BackgroundWork) -> Requested:
     """Do what `POST /tenants` does."""
     owner = await add_user(work)
-    async with work.database.lobby() as lobby:
-        tenant = await TenantCreation(lobby, AuditTrail(lobby, Actor())).create(
-            slug=f"t-{secrets.token_hex(6)}",
-            name="Analytical Engines",
-            owner_id=owner.id,
-            status=TenantStatus.PROVISIONING,
-        )
+    tenant = await add_tenant(work, owner, TenantStatus.PROVISIONING)
     [execution] = await executions_of(work, tenant.id)
     return Requested(tenant.id, execution.id, owner.id, owner.email)
 

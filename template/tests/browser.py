@@ -60,8 +60,3 @@ class Browser:
         """Call a route with the tokens that a sign-in has returned."""
         headers = {"Authorization": f"Bearer {tokens.json()['access_token']}"}
         return await self.service.get(f"/api/v1{path}", headers=headers)
-
-
-def problem(answer: httpx.Response) -> tuple[int, str]:
-    """Return status and code of a problem document."""
-    return answer.status_code, answer.json()["type"].removeprefix("/problems/")

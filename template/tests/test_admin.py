@@ -14,6 +14,7 @@ from app.core.roles import Role
 from app.models.public.audit_logs import AuditLog
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind, WorkflowStatus
+from tests.answers import problem
 from tests.factories import Factory, SignedIn
 
 
@@ -21,10 +22,6 @@ from tests.factories import Factory, SignedIn
 async def superuser(factory: Factory) -> SignedIn:
     """A platform superuser in the lobby."""
     return await factory.signed_in(superuser=True)
-
-
-def problem(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["type"].removeprefix("/problems/")
 
 
 async def ready_tenant(factory: Factory) -> tuple[Tenant, SignedIn]:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import select, update
 from sqlmodel import col
@@ -12,6 +11,7 @@ from app.core.identifiers import uuid7
 from app.core.roles import Role
 from app.models.public.audit_logs import AuditLog
 from app.models.public.users import User
+from tests.answers import problem
 from tests.assumption import assume
 from tests.factories import Factory, SignedIn
 
@@ -26,10 +26,6 @@ async def superuser(factory: Factory) -> SignedIn:
 async def member(factory: Factory) -> SignedIn:
     """An owner of acme, who lends the identity."""
     return await factory.member("acme", Role.OWNER)
-
-
-def problem(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["type"].removeprefix("/problems/")
 
 
 async def request_of(factory: Factory, member: SignedIn, **changes: Any) -> dict[str, Any]:

@@ -9,15 +9,9 @@ import pytest
 
 from app.core.identifiers import uuid7
 from app.core.roles import Role
-from app.models.public.tenants import Tenant, TenantStatus
+from app.models.public.tenants import Tenant
 from app.services.audit_trail import Actor, AuditTrail
 from tests.factories import Factory, SignedIn
-
-
-@pytest.fixture
-async def tenant(factory: Factory) -> Tenant:
-    """A ready tenant of the test's own; without a schema, which no route here enters."""
-    return await factory.tenant(status=TenantStatus.READY)
 
 
 @pytest.fixture

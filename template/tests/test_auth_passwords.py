@@ -6,7 +6,6 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from sqlalchemy import select, update
 from sqlmodel import col
 
@@ -22,11 +21,6 @@ from tests.sign_in.password import PASSWORD
 from tests.work import recorded
 
 NEW_PASSWORD = "another horse, another battery"
-
-
-@pytest.fixture
-def mailbox(app: FastAPI) -> Mailbox:
-    return Mailbox(app.state.components)
 
 
 async def login(client: httpx.AsyncClient, user: User, password: str) -> httpx.Response:

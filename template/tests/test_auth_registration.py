@@ -9,7 +9,6 @@ from uuid import UUID
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from sqlalchemy import select, update
 from sqlmodel import col
 
@@ -25,11 +24,6 @@ from tests.mailbox import Mailbox, token_in
 from tests.sign_in.password import PASSWORD
 
 OTHER_PASSWORD = "another horse, another battery"
-
-
-@pytest.fixture
-def mailbox(app: FastAPI) -> Mailbox:
-    return Mailbox(app.state.components)
 
 
 def registration(**changes: Any) -> dict[str, Any]:

@@ -1,16 +1,14 @@
 """What the clean-up removes, and what it keeps."""
 
 import secrets
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
-from sqlmodel import SQLModel, col
+from sqlmodel import col
 
 from app.core.identifiers import utcnow, uuid7
 from app.core.roles import Role
-from app.core.settings import Settings
 from app.models.public.audit_logs import AuditLog
 from app.models.public.refresh_tokens import RefreshToken
 from app.models.public.tenant_invites import InviteStatus, TenantInvite
@@ -25,23 +23,8 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
-async def work(settings: Settings, admin_url: str) -> AsyncIterator[BackgroundWork]:
-    async with (
-        background.separate(settings, admin_url) as separate,
-        background.working(separate) as work,
-    ):
-        yield work
-
-
-@pytest.fixture(scope="module")
 async def user(work: BackgroundWork) -> User:
     return await background.add_user(work)
-
-
-async def add(work: BackgroundWork, *rows: SQLModel) -> None:
-    async with work.database.lobby() as lobby:
-        for row in rows:
-            await lobby.add(row)
 
 
 async def kept(work: BackgroundWork, *rows: RefreshToken | WorkflowExecution) -> list[bool]:
@@ -73,7 +56,7 @@ def tenant_of_nobody() -> Tenant:
 
 async def test_removes_expired_tokens(work: BackgroundWork, user: User) -> None:
     live, expired = token(user, -DAY), token(user, timedelta(minutes=1))
-    await add(work, live, expired)
+    await background.add(work, live, expired)
 
     await work.clean_up.run()
 
@@ -85,7 +68,7 @@ async def test_removes_more_than_one_batch(
 ) -> None:
     monkeypatch.setattr(due_rows, "BATCH", 2)
     expired = [token(user, DAY) for _ in range(5)]
-    await add(work, *expired)
+    await background.add(work, *expired)
 
     await work.clean_up.run()
 
@@ -100,7 +83,7 @@ async def test_removes_executions_that_ended_long_ago(work: BackgroundWork) -> N
         )
 
     open_one, recent, old = execution(None), execution(80 * DAY), execution(91 * DAY)
-    await add(work, open_one, recent, old)
+    await background.add(work, open_one, recent, old)
 
     await work.clean_up.run()
 
@@ -118,7 +101,7 @@ async def test_lapsed_invites_expire(work: BackgroundWork) -> None:
         )
         for age in (-DAY, timedelta(minutes=1))
     )
-    await add(work, tenant, live, lapsed)
+    await background.add(work, tenant, live, lapsed)
 
     await work.clean_up.run()
 

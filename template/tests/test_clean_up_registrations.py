@@ -1,15 +1,13 @@
 """What the clean-up removes of registrations, and what it keeps."""
 
 import secrets
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
-from sqlmodel import SQLModel, col
+from sqlmodel import col
 
 from app.core.identifiers import utcnow
-from app.core.settings import Settings
 from app.models.public.email_verifications import EmailVerification, VerificationPurpose
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.users import User
@@ -20,23 +18,8 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
-async def work(settings: Settings, admin_url: str) -> AsyncIterator[BackgroundWork]:
-    async with (
-        background.separate(settings, admin_url) as separate,
-        background.working(separate) as work,
-    ):
-        yield work
-
-
-@pytest.fixture(scope="module")
 async def user(work: BackgroundWork) -> User:
     return await background.add_user(work)
-
-
-async def add(work: BackgroundWork, *rows: SQLModel) -> None:
-    async with work.database.lobby() as lobby:
-        for row in rows:
-            await lobby.add(row)
 
 
 async def kept(work: BackgroundWork, *rows: EmailVerification) -> list[bool]:
@@ -67,7 +50,7 @@ def pending_tenant(age: timedelta) -> Tenant:
 
 async def test_keeps_verifications_that_can_be_sent_again(work: BackgroundWork, user: User) -> None:
     live, lapsed, old = (verification(user, age) for age in (-DAY, DAY / 2, 2 * DAY))
-    await add(work, live, lapsed, old)
+    await background.add(work, live, lapsed, old)
 
     await work.clean_up.run()
 
@@ -77,7 +60,7 @@ async def test_keeps_verifications_that_can_be_sent_again(work: BackgroundWork, 
 async def test_deletes_tenants_that_nobody_confirmed(work: BackgroundWork, user: User) -> None:
     new, forgotten, resent = (pending_tenant(age) for age in (DAY / 2, 2 * DAY, 2 * DAY))
     # Its mail was sent again an hour ago.
-    await add(work, new, forgotten, resent, verification(user, -DAY, tenant=resent))
+    await background.add(work, new, forgotten, resent, verification(user, -DAY, tenant=resent))
 
     await work.clean_up.run()
 

@@ -1,29 +1,13 @@
 """The commands about identities at the provider."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from app.core.db.database import Database
 from app.core.identifiers import uuid7
-from app.core.settings import Settings
 from app.models.public.user_identities import UserIdentity
-from tests import background
-from tests.environments import environment_of
 from tests.shell import Shell, rows
-
-
-@pytest.fixture(scope="module")
-async def separate(settings: Settings, admin_url: str) -> AsyncIterator[Settings]:
-    async with background.separate(settings, admin_url) as separate:
-        yield separate
-
-
-@pytest.fixture
-def shell(separate: Settings, tmp_path: Path) -> Shell:
-    return Shell(separate, environment_of(separate), tmp_path)
 
 
 def link(shell: Shell, email: str) -> None:

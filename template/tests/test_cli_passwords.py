@@ -1,28 +1,10 @@
 """The commands that have to do with passwords."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
-from app.core.settings import Settings
-from tests import background
-from tests.environments import environment_of
 from tests.shell import Shell, rows
-from tests.sign_in.mode import SAMPLES
 
 PASSWORD = "correct-horse-9-battery"
-
-
-@pytest.fixture(scope="module")
-async def separate(settings: Settings, admin_url: str) -> AsyncIterator[Settings]:
-    async with background.separate(settings, admin_url) as separate:
-        yield separate
-
-
-@pytest.fixture
-def shell(separate: Settings, tmp_path: Path) -> Shell:
-    return Shell(separate, environment_of(separate) | SAMPLES, tmp_path)
 
 
 def test_a_superuser_is_made_with_a_password_from_standard_input(shell: Shell) -> None:

@@ -1,25 +1,6 @@
 """`app superuser` where the identity provider knows who people are."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
-from app.core.settings import Settings
-from tests import background
-from tests.environments import environment_of
 from tests.shell import Shell, rows
-
-
-@pytest.fixture(scope="module")
-async def separate(settings: Settings, admin_url: str) -> AsyncIterator[Settings]:
-    async with background.separate(settings, admin_url) as separate:
-        yield separate
-
-
-@pytest.fixture
-def shell(separate: Settings, tmp_path: Path) -> Shell:
-    return Shell(separate, environment_of(separate), tmp_path)
 
 
 def test_a_superuser_is_made(shell: Shell) -> None:

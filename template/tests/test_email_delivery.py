@@ -18,9 +18,7 @@ from app.core.settings import Settings
 from app.models.public.tenant_invites import InviteStatus, TenantInvite
 from app.models.public.tenants import TenantStatus
 from app.models.public.users import User
-from app.services.audit_trail import Actor, AuditTrail
 from app.services.background_work import BackgroundWork
-from app.services.tenant_creation import TenantCreation
 from app.services.workflow_requests import Mail
 from tests import background
 from tests.mailbox import token_in
@@ -47,14 +45,7 @@ async def user(work: BackgroundWork) -> User:
 
 @pytest.fixture(scope="module")
 async def tenant_id(work: BackgroundWork, user: User) -> UUID:
-    async with work.database.lobby() as lobby:
-        tenant = await TenantCreation(lobby, AuditTrail(lobby, Actor())).create(
-            slug=f"t-{secrets.token_hex(6)}",
-            name="Analytical Engines",
-            owner_id=user.id,
-            status=TenantStatus.PENDING,
-        )
-    return tenant.id
+    return (await background.add_tenant(work, user, TenantStatus.PENDING)).id
 
 
 async def add_invite(work: BackgroundWork, user: User, tenant_id: UUID, **changes: Any) -> UUID:

@@ -1,6 +1,5 @@
 """Mails with the tokens of registrations and forgotten passwords."""
 
-import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -16,9 +15,7 @@ from app.core.settings import Settings
 from app.models.public.email_verifications import EmailVerification, VerificationPurpose
 from app.models.public.tenants import TenantStatus
 from app.models.public.users import User
-from app.services.audit_trail import Actor, AuditTrail
 from app.services.background_work import BackgroundWork
-from app.services.tenant_creation import TenantCreation
 from app.services.workflow_requests import Mail
 from tests import background
 from tests.mailbox import token_in
@@ -45,14 +42,7 @@ async def user(work: BackgroundWork) -> User:
 
 @pytest.fixture(scope="module")
 async def tenant_id(work: BackgroundWork, user: User) -> UUID:
-    async with work.database.lobby() as lobby:
-        tenant = await TenantCreation(lobby, AuditTrail(lobby, Actor())).create(
-            slug=f"t-{secrets.token_hex(6)}",
-            name="Analytical Engines",
-            owner_id=user.id,
-            status=TenantStatus.PENDING,
-        )
-    return tenant.id
+    return (await background.add_tenant(work, user, TenantStatus.PENDING)).id
 
 
 async def add_verification(work: BackgroundWork, user: User, **changes: Any) -> UUID:

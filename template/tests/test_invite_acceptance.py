@@ -1,72 +1,24 @@
 """Invites as the invited see and accept them."""
 
 import asyncio
-import secrets
 from datetime import timedelta
 from uuid import UUID
 
 import httpx
 import pytest
-from fastapi import FastAPI
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlmodel import col
 
 from app.core.db.database import Database
 from app.core.identifiers import utcnow
-from app.core.roles import Role
 from app.core.security.opaque_tokens import new_token
 from app.models.public.tenant_invites import TenantInvite
 from app.models.public.tenants import Tenant, TenantStatus
-from app.models.public.users import User
+from tests.answers import problem
 from tests.assumption import assume
 from tests.factories import Factory, SignedIn
+from tests.invites import LOOKUP, address, set_status, token_of
 from tests.mailbox import Mailbox
-
-LOOKUP, ACCEPT = "/api/v1/invites/lookup", "/api/v1/invites/accept"
-
-
-@pytest.fixture
-async def tenant(factory: Factory) -> Tenant:
-    """A ready tenant of the test's own; without a schema, which no route here enters."""
-    return await factory.tenant(status=TenantStatus.READY)
-
-
-@pytest.fixture
-async def owner(factory: Factory, tenant: Tenant) -> SignedIn:
-    """Its owner."""
-    return await factory.member(tenant.slug, Role.OWNER)
-
-
-@pytest.fixture
-def mailbox(app: FastAPI) -> Mailbox:
-    return Mailbox(app.state.components)
-
-
-def address() -> str:
-    return f"i-{secrets.token_hex(6)}@example.test"
-
-
-def problem(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["type"].removeprefix("/problems/")
-
-
-async def token_of(owner: SignedIn, mailbox: Mailbox, email: str, role: str = "member") -> str:
-    answer = await owner.post("/invites", {"email": email, "role": role})
-    assert answer.status_code == 201, answer.text
-    return await mailbox.token(email)
-
-
-async def set_status(database: Database, tenant: Tenant, *path: TenantStatus) -> None:
-    async with database.lobby() as lobby:
-        for status in path:
-            await lobby.execute(
-                update(Tenant).where(col(Tenant.id) == tenant.id).values(status=status)
-            )
-
-
-async def user_of(database: Database, email: str) -> User | None:
-    async with database.lobby() as lobby:
-        return await lobby.scalar(select(User).where(col(User.email) == email))
 
 
 async def test_the_token_shows_what_it_offers(

@@ -1,14 +1,12 @@
 """Invites as those accept them who have no account."""
 
 import asyncio
-import secrets
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from sqlalchemy import select, update
 from sqlmodel import col
 
@@ -19,62 +17,17 @@ from app.core.security.opaque_tokens import new_token
 from app.models.public.audit_logs import AuditLog
 from app.models.public.tenant_invites import TenantInvite
 from app.models.public.tenants import Tenant, TenantStatus
-from app.models.public.users import User
+from tests.answers import problem
 from tests.factories import Factory, SignedIn
+from tests.invites import ACCEPT, LOOKUP, address, set_status, token_of, user_of
 from tests.mailbox import Mailbox
 from tests.sending import send
 from tests.sign_in.password import PASSWORD
 from tests.work import recorded
 
-LOOKUP, ACCEPT = "/api/v1/invites/lookup", "/api/v1/invites/accept"
-
-
-@pytest.fixture
-async def tenant(factory: Factory) -> Tenant:
-    """A ready tenant of the test's own; without a schema, which no route here enters."""
-    return await factory.tenant(status=TenantStatus.READY)
-
-
-@pytest.fixture
-async def owner(factory: Factory, tenant: Tenant) -> SignedIn:
-    """Its owner."""
-    return await factory.member(tenant.slug, Role.OWNER)
-
-
-@pytest.fixture
-def mailbox(app: FastAPI) -> Mailbox:
-    return Mailbox(app.state.components)
-
-
-def address() -> str:
-    return f"i-{secrets.token_hex(6)}@example.test"
-
-
-def problem(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["type"].removeprefix("/problems/")
-
-
-async def token_of(owner: SignedIn, mailbox: Mailbox, email: str, role: str = "member") -> str:
-    answer = await owner.post("/invites", {"email": email, "role": role})
-    assert answer.status_code == 201, answer.text
-    return await mailbox.token(email)
-
 
 def newcomer(token: str, **changes: Any) -> dict[str, Any]:
     return {"token": token, "password": PASSWORD, "full_name": "Grace Hopper", **changes}
-
-
-async def set_status(database: Database, tenant: Tenant, *path: TenantStatus) -> None:
-    async with database.lobby() as lobby:
-        for status in path:
-            await lobby.execute(
-                update(Tenant).where(col(Tenant.id) == tenant.id).values(status=status)
-            )
-
-
-async def user_of(database: Database, email: str) -> User | None:
-    async with database.lobby() as lobby:
-        return await lobby.scalar(select(User).where(col(User.email) == email))
 
 
 async def test_a_newcomer_joins_and_is_signed_in(

@@ -6,9 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
-from fastapi import FastAPI
 from sqlalchemy import select, update
 from sqlmodel import col
 
@@ -18,15 +16,10 @@ from app.core.roles import Role
 from app.models.public.audit_logs import AuditLog
 from app.models.public.tenant_invites import TenantInvite
 from app.models.public.tenants import Tenant, TenantStatus
+from tests.answers import problem
 from tests.assumption import assume
 from tests.factories import Factory, SignedIn
 from tests.mailbox import Mailbox, token_in
-
-
-@pytest.fixture
-async def tenant(factory: Factory) -> Tenant:
-    """A ready tenant of the test's own; without a schema, which no route here enters."""
-    return await factory.tenant(status=TenantStatus.READY)
 
 
 @pytest.fixture
@@ -35,17 +28,8 @@ async def admin(factory: Factory, tenant: Tenant) -> SignedIn:
     return await factory.member(tenant.slug, Role.ADMIN)
 
 
-@pytest.fixture
-def mailbox(app: FastAPI) -> Mailbox:
-    return Mailbox(app.state.components)
-
-
 def address() -> str:
     return f"invited-{secrets.token_hex(6)}@example.test"
-
-
-def problem(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["type"].removeprefix("/problems/")
 
 
 async def invited(caller: SignedIn, email: str | None = None, role: str = "member") -> Any:

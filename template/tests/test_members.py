@@ -14,24 +14,9 @@ from app.models.public.audit_logs import AuditLog
 from app.models.public.refresh_tokens import RefreshToken
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.user_tenant_membership import UserTenantMembership
+from tests.answers import problem
 from tests.assumption import assume
 from tests.factories import Factory, SignedIn
-
-
-@pytest.fixture
-async def tenant(factory: Factory) -> Tenant:
-    """A ready tenant of the test's own; without a schema, which no route here enters."""
-    return await factory.tenant(status=TenantStatus.READY)
-
-
-@pytest.fixture
-async def owner(factory: Factory, tenant: Tenant) -> SignedIn:
-    """Its owner."""
-    return await factory.member(tenant.slug, Role.OWNER)
-
-
-def problem(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["type"].removeprefix("/problems/")
 
 
 async def roles(database: Database, tenant: Tenant) -> dict[str, str]:

@@ -10,7 +10,8 @@ from fastapi import FastAPI
 from app.core.oidc.settings import OidcSettings
 from app.core.settings import Settings
 from app.main import create_app
-from tests.browser import START, Browser, problem
+from tests.answers import problem
+from tests.browser import START, Browser
 from tests.factories import Factory
 from tests.provider import Issuer, address, person, sections
 

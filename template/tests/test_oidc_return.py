@@ -17,7 +17,8 @@ from app.core.oidc.identity_provider import challenge_of
 from app.core.settings import HttpSettings, Settings
 from app.main import create_app
 from app.models.public.provider_sign_ins import ProviderSignIn
-from tests.browser import START, Browser, problem
+from tests.answers import problem
+from tests.browser import START, Browser
 from tests.factories import Factory
 from tests.provider import address
 

@@ -19,7 +19,8 @@ from app.core.settings import Settings
 from app.main import create_app
 from app.models.public.audit_logs import AuditLog
 from app.models.public.users import User
-from tests.browser import COOKIE, Browser, problem
+from tests.answers import problem
+from tests.browser import COOKIE, Browser
 from tests.factories import Factory
 from tests.provider import address
 

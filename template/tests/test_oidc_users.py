@@ -13,11 +13,11 @@ from sqlmodel import col
 
 from app.core.db.database import Database
 from app.core.identifiers import utcnow
-from app.core.roles import Role
 from app.models.public.tenant_invites import TenantInvite
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.users import User
-from tests.browser import Browser, problem
+from tests.answers import problem
+from tests.browser import Browser
 from tests.factories import Factory, SignedIn
 from tests.mailbox import Mailbox
 from tests.provider import address
@@ -27,17 +27,6 @@ from tests.provider import address
 async def browser(app: FastAPI) -> AsyncIterator[Browser]:
     async with Browser.open(app) as browser:
         yield browser
-
-
-@pytest.fixture
-async def tenant(factory: Factory) -> Tenant:
-    """A ready tenant of the test's own; without a schema, which no route here enters."""
-    return await factory.tenant(status=TenantStatus.READY)
-
-
-@pytest.fixture
-async def owner(factory: Factory, tenant: Tenant) -> SignedIn:
-    return await factory.member(tenant.slug, Role.OWNER)
 
 
 async def invite(owner: SignedIn, email: str, role: str = "member") -> UUID:

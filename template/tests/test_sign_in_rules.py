@@ -20,7 +20,8 @@ from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.users import User
 from app.models.public.vouched_sessions import VouchedSession
 from tests import background
-from tests.browser import Browser, problem
+from tests.answers import problem
+from tests.browser import Browser
 from tests.factories import Factory
 from tests.mailbox import Mailbox
 from tests.provider import address

@@ -18,18 +18,6 @@ from tests.assumption import assume
 from tests.factories import Factory, SignedIn
 
 
-@pytest.fixture
-async def tenant(factory: Factory) -> Tenant:
-    """A ready tenant of the test's own; without a schema, which no route here enters."""
-    return await factory.tenant(status=TenantStatus.READY)
-
-
-@pytest.fixture
-async def owner(factory: Factory, tenant: Tenant) -> SignedIn:
-    """Its owner."""
-    return await factory.member(tenant.slug, Role.OWNER)
-
-
 async def stored(database: Database, tenant: Tenant) -> Tenant:
     async with database.lobby() as lobby:
         row = await lobby.scalar(select(Tenant).where(col(Tenant.id) == tenant.id))

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from app.core.roles import Role
-from app.models.public.tenants import Tenant, TenantStatus
+from app.models.public.tenants import Tenant
 from tests.assumption import assume
 from tests.factories import Factory, SignedIn
 
@@ -21,18 +21,6 @@ def code(answer: httpx.Response) -> tuple[int, str]:
 async def member(factory: Factory) -> SignedIn:
     """A member of acme."""
     return await factory.member("acme")
-
-
-@pytest.fixture
-async def tenant(factory: Factory) -> Tenant:
-    """A ready tenant of the test's own; without a schema, which no route here enters."""
-    return await factory.tenant(status=TenantStatus.READY)
-
-
-@pytest.fixture
-async def owner(factory: Factory, tenant: Tenant) -> SignedIn:
-    """Its owner."""
-    return await factory.member(tenant.slug, Role.OWNER)
 
 
 async def test_a_tenants_route_needs_a_tenant(member: SignedIn) -> None:

@@ -1,11 +1,11 @@
 """Where a browser may be sent after it has signed in."""
 
 import re
-from collections.abc import Iterable
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from app.core.errors import InvalidRequest
+from app.core.settings import Settings
 from app.core.tenant_urls import TenantUrls
 
 _SAFE: Final = re.compile(r"[!-\[\]-~]{1,2048}", re.ASCII)
@@ -14,10 +14,10 @@ _SAFE: Final = re.compile(r"[!-\[\]-~]{1,2048}", re.ASCII)
 class ReturnAddresses:
     """The service's own pages, those of the tenant that is entered, and those of the origins that may call it."""
 
-    def __init__(self, public_url: str, tenant_urls: TenantUrls, origins: Iterable[str]) -> None:
-        self._public_url = public_url
-        self._tenant_urls = tenant_urls
-        self._origins = {_origin(public_url), *origins} - {"*"}
+    def __init__(self, settings: Settings) -> None:
+        self._public_url = settings.public_url
+        self._tenant_urls = TenantUrls(settings)
+        self._origins = {_origin(settings.public_url), *settings.http.cors_origins} - {"*"}
 
     def resolve(self, return_to: str, tenant: str | None = None) -> str:
         """Return the URL that a path or a URL of a client stands for.

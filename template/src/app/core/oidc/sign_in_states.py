@@ -9,7 +9,7 @@ import jwt
 
 from app.core.oidc_errors import SignInInvalid
 from app.core.security.opaque_tokens import new_token
-from app.core.security.token_settings import TokenSettings
+from app.core.settings import Settings
 
 _ALGORITHM: Final = "HS256"
 _TYPE: Final = "sign-in+jwt"
@@ -37,14 +37,14 @@ class SignInState:
 class SignInStates:
     """Signs states and reads them back, with keys derived from those of the settings."""
 
-    def __init__(self, settings: TokenSettings, *, ttl_seconds: int) -> None:
-        self._kid = settings.active_kid
+    def __init__(self, settings: Settings) -> None:
+        self._kid = settings.auth.active_kid
         # Keys of their own: what is signed for this purpose is worth nothing for another.
         self._keys = {
             kid: hmac.digest(key.get_secret_value().encode(), _PURPOSE, "sha256")
-            for kid, key in settings.keys.items()
+            for kid, key in settings.auth.keys.items()
         }
-        self.ttl_seconds = ttl_seconds
+        self.ttl_seconds = int(settings.oidc.sign_in_ttl.total_seconds())
 
     def new(
         self, *, tenant: str | None, return_to: str | None, code_challenge: str | None

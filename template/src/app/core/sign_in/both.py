@@ -8,7 +8,6 @@ from app.core.oidc.return_addresses import ReturnAddresses
 from app.core.oidc.sign_in_states import SignInStates
 from app.core.security.passwords import Passwords
 from app.core.settings import Settings
-from app.core.tenant_urls import TenantUrls
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +29,8 @@ class SignIn:
                 public_url=settings.public_url,
                 skew_seconds=settings.auth.clock_skew.total_seconds(),
             ),
-            states=SignInStates(
-                settings.auth, ttl_seconds=int(settings.oidc.sign_in_ttl.total_seconds())
-            ),
-            return_addresses=ReturnAddresses(
-                settings.public_url, TenantUrls(settings), settings.http.cors_origins
-            ),
+            states=SignInStates(settings),
+            return_addresses=ReturnAddresses(settings),
         )
 
     async def close(self) -> None:
