@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import Scope
 
-from app.api.dependencies.admission import admit, release_unit
+from app.api.dependencies.admission import admit
 from app.api.dependencies.components import Components
 from app.api.dependencies.requirements import requirement_of
 from app.core.errors import BadRequest
@@ -27,24 +27,27 @@ class AdmittingRoute(APIRoute):
 
     def get_route_handler(self) -> Handler:
         """Return what answers a request."""
-        handle = super().get_route_handler()
+        return self.admitting(super().get_route_handler())
+
+    def admitting(self, handle: Handler) -> Handler:
+        """Return `handle` with admission and transaction around it."""
         required = requirement_of(self)
-        detached = required is not None and required.detached
 
         async def answer(request: Request) -> Response:
-            await self._read_body(request)
+            await self.read_body(request)
             components: Components = request.app.state.components
             async with components.database.unit() as unit:
                 await admit(request, unit, required)
-                if not detached:
-                    return await handle(request)
-            release_unit(request)
-            return await handle(request)
+                return await handle(request)
 
         return answer
 
-    async def _read_body(self, request: Request) -> None:
-        # Before a connection is taken: a client that sends it slowly keeps none waiting.
+    async def read_body(self, request: Request) -> None:
+        """Read it before a connection is taken: a client that sends it slowly keeps none waiting.
+
+        Raises:
+            BadRequest: the client hung up.
+        """
         if self.body_field is not None:
             try:
                 await request.body()

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import Depends
 
+from app.api.dependencies.admission import PersonalUser
 from app.api.dependencies.attempts import Attempts, AttemptsDep
-from app.api.dependencies.passwords import HashingUser
 from app.schemas import passwords
 
 
@@ -64,7 +64,7 @@ async def _reset(
 
 
 async def _change(
-    body: passwords.PasswordChange, user: HashingUser, attempts: PasswordAttemptsDep
+    body: passwords.PasswordChange, user: PersonalUser, attempts: PasswordAttemptsDep
 ) -> passwords.PasswordChange:
     await attempts.password(user.id)
     return body

@@ -5,12 +5,11 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.api.context.request_context import RequestContext
-from app.api.dependencies.admission import Admitted, OptionalUser, admitted_of
+from app.api.dependencies.admission import Admitted, OptionalUser, PersonalUser
 from app.api.dependencies.auth import IdentityDep, identity_of
 from app.api.dependencies.components import ComponentsDep
 from app.api.dependencies.requirements import Requirement, requires
 from app.api.dependencies.sessions import DBSession
-from app.core.errors import Unauthenticated
 from app.services.audit_trail import Actor
 from app.services.auth_service import AuthService
 from app.services.invite_sign_up import InviteSignUp
@@ -35,21 +34,8 @@ async def get_password_service(session: DBSession, identity: IdentityDep) -> Pas
     return PasswordService(session, identity)
 
 
-@requires(Requirement(personal=True, detached=True))
-async def get_hashing_user(request: Request) -> Admitted:
-    """Return the signed-in caller, as `PersonalUser` does, and leave no connection taken."""
-    admitted = admitted_of(request)
-    if admitted is None:
-        raise Unauthenticated
-    return admitted
-
-
-HashingUser = Annotated[Admitted, Depends(get_hashing_user)]
-"""For a route that hashes a password: it has no session, its service opens transactions of its own."""
-
-
 async def get_own_auth_service(
-    request: Request, components: ComponentsDep, user: HashingUser
+    request: Request, components: ComponentsDep, user: PersonalUser
 ) -> AuthService:
     """Return what hashes passwords, for the signed-in caller."""
     context = RequestContext.of(request.scope)

@@ -24,8 +24,6 @@ class Requirement:
     verified: bool = False
     personal: bool = False
     """Refused while a superuser assumes the identity."""
-    detached: bool = False
-    """The transaction ends after admission, so that the route keeps no connection while it works."""
 
     def __or__(self, other: "Requirement") -> "Requirement":
         return Requirement(
@@ -36,7 +34,6 @@ class Requirement:
             superuser=self.superuser or other.superuser,
             verified=self.verified or other.verified,
             personal=self.personal or other.personal,
-            detached=self.detached or other.detached,
         )
 
 
