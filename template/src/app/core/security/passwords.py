@@ -121,7 +121,9 @@ class Passwords:
 def _lower_priority() -> None:
     # On Linux a thread has a priority of its own; elsewhere this would slow the whole process.
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        # A service that was started with less must not ask for more: the system would refuse.
+        niceness = max(_NICENESS, os.getpriority(os.PRIO_PROCESS, 0))
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
 
 
 def _unmatchable(hasher: PasswordHasher) -> str:
