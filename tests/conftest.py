@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ import pytest
 from copier import _jinja_ext, _main, run_copy
 from plumbum import local
 
-from render import TEMPLATE, snapshot
+from matrix import choices, command
+from render import TEMPLATE, questions, snapshot
 
 type Renderer = Callable[..., Path]
 
@@ -41,6 +42,18 @@ def _isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             patch.setenv(key, value)
             local.env[key] = value  # plumbum copied the environment at import
         yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Function,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell how to repeat what has failed for one combination of answers."""
+    report = yield
+    answers: Any = item.callspec.params.get("answers") if hasattr(item, "callspec") else None
+    if report.failed and answers and answers.keys() == choices(questions()).keys():
+        report.sections.append(("Repeat it with", command(answers, item.path)))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import shlex
+from pathlib import Path
 from typing import Any
 
 from allpairspy import AllPairs
@@ -76,9 +77,10 @@ def words(answers: Answers) -> str:
     return " ".join(f"{question}={answer}" for question, answer in answers.items())
 
 
-def command(answers: Answers) -> str:
-    """The words that repeat one combination's suite."""
-    return f'make test-suites ANSWERS="{words(answers)}"'
+def command(answers: Answers, test: Path) -> str:
+    """The words that repeat the tests of one combination."""
+    target = "test-suites" if test.name == "test_suites.py" else "test-template"
+    return f'make {target} ANSWERS="{words(answers)}"'
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from threading import Lock, Semaphore
 import pytest
 
 from conftest import Renderer
-from matrix import Answers, combinations, command, name
+from matrix import Answers, combinations, name
 from suites import Outcome, run_suite, serving
 
 pytestmark = pytest.mark.serial
@@ -81,6 +81,4 @@ def test_suite(suites: Suites, answers: Answers, capsys: pytest.CaptureFixture[s
             f"\n{line}", *outcome.failed_before, sep="\n  second attempt after ", end="", flush=True
         )
     if not outcome.is_green:
-        lines = outcome.output.splitlines()[-300:]
-        repeat = f"Repeat it with\n    {command(answers)}"
-        pytest.fail("\n".join([line, *lines, repeat]), pytrace=False)
+        pytest.fail("\n".join([line, *outcome.output.splitlines()[-300:]]), pytrace=False)
