@@ -30,14 +30,19 @@ async def application(_scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @pytest.fixture
-async def port() -> AsyncIterator[int]:
+def state() -> ServerState:
+    """What the server knows of its connections."""
+    return ServerState()
+
+
+@pytest.fixture
+async def port(state: ServerState) -> AsyncIterator[int]:
     protocol = bounded_protocol(HttpSettings())
     config = uvicorn.Config(
         application, http=http_protocol.PROTOCOL, lifespan="off", log_config=None, ws="none"
     )
     config.load()
     assert config.http_protocol_class is protocol
-    state = ServerState()
 
     def connect() -> asyncio.Protocol:
         return protocol(config=config, server_state=state, app_state={})
@@ -87,3 +92,52 @@ async def test_a_slow_body_is_waited_for(port: int, monkeypatch: pytest.MonkeyPa
 
     assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
     writer.transport.abort()
+
+
+async def connected(
+    port: int, state: ServerState
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect, and wait until the server knows of it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    while not state.connections:  # noqa: ASYNC110  a set of uvicorn's, which sends no event
+        await asyncio.sleep(0)
+    return reader, writer
+
+
+def end(state: ServerState) -> None:
+    """Do what the server does to its connections when its process ends."""
+    for connection in list(state.connections):
+        connection.shutdown()
+
+
+async def test_who_has_just_connected_to_a_process_that_ends_is_answered(
+    port: int, state: ServerState
+) -> None:
+    reader, writer = await connected(port, state)
+    end(state)
+    writer.write(HEAD + b"\r\n")
+
+    assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    assert b"connection: close\r\n" in await reader.read(), "and told that it was the last one"
+    writer.close()
+
+
+async def test_it_does_not_wait_long(
+    port: int, state: ServerState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_protocol, "_LAST_HEADERS_SECONDS", 0.05)
+    reader, writer = await connected(port, state)
+    end(state)
+
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
+
+
+async def test_an_idle_connection_is_closed_at_once(port: int, state: ServerState) -> None:
+    reader, writer = await connected(port, state)
+    writer.write(HEAD + b"\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    end(state)
+
+    assert await asyncio.wait_for(reader.read(), 0.5) == b""
+    writer.close()

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlmodel import col
 
 from app.core.db.database import Database
@@ -16,9 +16,11 @@ from app.core.identifiers import utcnow, uuid7
 from app.core.roles import Role
 from app.core.settings import Settings
 from app.models.public.audit_logs import AuditLog
-from app.models.public.tenants import Tenant, TenantStatus
+from app.models.public.tenants import Tenant
 from app.models.public.users import User
 from app.models.public.vouched_sessions import VouchedSession
+from app.repositories.public.tenant_sign_in_rules import TenantSignInRuleRepository
+from app.repositories.public.tenants import TenantRegistry
 from tests import background
 from tests.answers import problem
 from tests.browser import Browser
@@ -60,11 +62,6 @@ class Member:
     async def require(self, tokens: httpx.Response, required: bool = True) -> httpx.Response:
         body = {"requires_provider": required}
         return await self.call(tokens, "PUT", "/tenant/sign-in", json=body)
-
-
-@pytest.fixture
-async def tenant(factory: Factory) -> Tenant:
-    return await factory.tenant(status=TenantStatus.READY)
 
 
 @pytest.fixture
@@ -190,6 +187,27 @@ async def test_a_login_at_the_same_moment_does_not_slip_past(owner: Member) -> N
             assert (await owner.call(tokens, "GET", "/tenant")).status_code == 401
         else:
             assert problem(tokens) == (403, "provider-required")
+
+
+async def test_a_login_that_has_waited_for_the_rule_obeys_it(
+    owner: Member, database: Database
+) -> None:
+    async def somebody_waits() -> bool:
+        waiting = text(
+            "SELECT count(*) FROM pg_catalog.pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        async with database.lobby() as lobby:
+            return bool((await lobby.execute(waiting)).scalar_one())
+
+    async with database.lobby() as lobby:
+        await TenantRegistry(lobby).get(owner.tenant.id)
+        login = asyncio.create_task(owner.by_password())
+        await background.eventually(somebody_waits)
+        rules = TenantSignInRuleRepository(lobby)
+        await rules.set(owner.tenant.id, requires_provider=True)
+
+    assert problem(await login) == (403, "provider-required")
 
 
 async def test_who_came_through_the_provider_has_no_password_until_one_is_set(

@@ -11,6 +11,8 @@ PROTOCOL: Final = "app.cli.http_protocol:_BoundedProtocol"
 """For `uvicorn.Config(http=...)`, by name: workers get it from another process."""
 
 _HEADERS_SECONDS: Final = 15.0
+_LAST_HEADERS_SECONDS: Final = 1.0
+"""For a client that has just connected to a process which ends."""
 _SLACK_BYTES: Final = 64 * 1024
 """What one read may bring beyond the limit; the application answers a large but complete header itself."""
 
@@ -27,6 +29,7 @@ class _BoundedProtocol(HttpToolsProtocol):
     max_unfinished_bytes: ClassVar[int]
     _unfinished_bytes = 0
     _deadline: asyncio.TimerHandle | None = None
+    _ends = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -47,15 +50,25 @@ class _BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._stop_waiting()
         super().on_headers_complete()
+        if self._ends:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        if self._deadline is None:
+            super().shutdown()
+        else:
+            # Its request may be on the way: it would find the connection reset, and cannot know whether to try again.
+            self._ends = True
+            self._expect_headers(_LAST_HEADERS_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
 
-    def _expect_headers(self) -> None:
+    def _expect_headers(self, seconds: float | None = None) -> None:
         self._stop_waiting()
         self._unfinished_bytes = 0
-        self._deadline = self.loop.call_later(_HEADERS_SECONDS, self.transport.close)
+        self._deadline = self.loop.call_later(seconds or _HEADERS_SECONDS, self.transport.close)
 
     def _stop_waiting(self) -> None:
         if self._deadline is not None:

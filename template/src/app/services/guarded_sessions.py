@@ -54,7 +54,7 @@ class GuardedSessions(SessionService):
     async def _issue(self, facts: SessionFacts, tenant: UserTenant | None) -> Tokens:
         if (
             tenant is not None
-            and await self.rules.requires_provider(tenant.id)
+            and await self.rules.hold(tenant.id)
             and not await self.vouches.has(facts.family_id)
         ):
             raise ProviderRequired

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
@@ -18,18 +18,22 @@ class TenantSignInRuleRepository(LobbyRepository[TenantSignInRule]):
     model = TenantSignInRule
 
     async def requires_provider(self, tenant_id: UUID) -> bool:
-        """Tell whether the tenant's members must come through the provider.
-
-        The answer holds until the transaction ends: who changes the rule locks the tenant (`TenantRegistry.get`).
-        """
-        rule = (
-            select(func.coalesce(col(TenantSignInRule.requires_provider), False))
-            .select_from(Tenant)
-            .outerjoin(TenantSignInRule, col(TenantSignInRule.tenant_id) == col(Tenant.id))
-            .where(col(Tenant.id) == tenant_id)
-            .with_for_update(read=True, of=Tenant)
+        """Tell whether the tenant's members must come through the provider."""
+        rule = select(col(TenantSignInRule.requires_provider))
+        return bool(
+            await self.session.scalar(rule.where(col(TenantSignInRule.tenant_id) == tenant_id))
         )
-        return bool(await self.session.scalar(rule))
+
+    async def hold(self, tenant_id: UUID) -> bool:
+        """Do the same, for an answer that holds until the transaction ends.
+
+        Who changes the rule locks the tenant (`TenantRegistry.get`).
+        """
+        # A statement of its own: one that has waited for a lock sees all but the locked row as it was before.
+        await self.session.execute(
+            select(col(Tenant.id)).where(col(Tenant.id) == tenant_id).with_for_update(read=True)
+        )
+        return await self.requires_provider(tenant_id)
 
     async def set(self, tenant_id: UUID, *, requires_provider: bool) -> None:
         """Write the rule. Lock the tenant first."""
