@@ -3,7 +3,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
+import tempfile
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,9 +17,13 @@ from copier import _jinja_ext, _main, run_copy
 from plumbum import local
 
 from matrix import choices, command
-from render import TEMPLATE, questions, snapshot
+from render import ROOT, TEMPLATE, questions, snapshot
 
 type Renderer = Callable[..., Path]
+
+# What one run of the tests has rendered, the next need not: `make test` makes several.
+RENDERS = ROOT / "build" / "renders"
+RENDERS_KEPT_SECONDS = 2 * 3600
 
 IDENTITY = {
     "GIT_AUTHOR_NAME": "tests",
@@ -57,30 +64,47 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template() -> Path:
     """The working tree's template, uncommitted changes included, without .git."""
-    folder = tmp_path_factory.mktemp("template")
-    snapshot(folder, *TEMPLATE)
-    return folder
+    RENDERS.mkdir(parents=True, exist_ok=True)
+    _forget_old_renders()
+    with tempfile.TemporaryDirectory(prefix="draft-", dir=RENDERS) as draft:
+        snapshot(Path(draft) / "template", *TEMPLATE)
+        digest = hashlib.sha256((ROOT / "requirements.lock").read_bytes())
+        for path, content in files(Path(draft)).items():
+            digest.update(f"{path}\0{len(content)}\0".encode() + content)
+        kept = RENDERS / digest.hexdigest()[:16]
+        with suppress(OSError):  # it is there already
+            Path(draft).rename(kept)
+            Path(draft).mkdir()
+    kept.touch()
+    return kept / "template"
+
+
+def _forget_old_renders() -> None:
+    for folder in RENDERS.iterdir():
+        if time.time() - folder.stat().st_mtime > RENDERS_KEPT_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def render(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Renderer:
-    """Render once per set of answers. The folder is shared, by processes too: copy it to change it."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
+def render(template: Path) -> Renderer:
+    """Render once per state of the template and set of answers.
+
+    The folder is shared, by processes and later runs too: copy it to change it.
+    """
 
     def render_once(**answers: Any) -> Path:
         digest = hashlib.sha256(json.dumps(answers, sort_keys=True).encode()).hexdigest()
-        done = shared / "renders" / digest[:16]
+        done = template.parent / digest[:16]
         if not done.exists():
-            draft = tmp_path_factory.mktemp("draft")
-            with without_git():
-                run_copy(str(template), draft / "service", data=answers, defaults=True, quiet=True)
-            done.parent.mkdir(exist_ok=True)
-            with suppress(OSError):  # another process was faster
-                draft.rename(done)
+            with tempfile.TemporaryDirectory(prefix="draft-", dir=RENDERS) as draft:
+                # The folder's name is an answer's default.
+                service = Path(draft) / "whole" / "service"
+                with without_git():
+                    run_copy(str(template), service, data=answers, defaults=True, quiet=True)
+                with suppress(OSError):  # another process was faster
+                    service.parent.rename(done)
         return done / "service"
 
     return render_once

@@ -145,11 +145,10 @@ def _anchors(markdown: str) -> set[str]:
 
 
 @every
-def test_style_format_and_layers(render: Renderer, answers: Answers) -> None:
+def test_style_and_format(render: Renderer, answers: Answers) -> None:
     service = render(**answers)
     run(service, str(BIN / "ruff"), "check", "--no-cache")
     run(service, str(BIN / "ruff"), "format", "--check", "--no-cache")
-    run(service, str(BIN / "lint-imports"), "--no-cache")
 
 
 @every
@@ -201,8 +200,9 @@ assert callable(pkgutil.resolve_name("SCRIPT"))
 """
 
 
-@every
-def test_imports_with_an_empty_environment_and_without_development_dependencies(
+# Each render's own suite imports it with an empty environment too, and checks its layers.
+@pytest.mark.parametrize("answers", EACH_TWO, ids=name)
+def test_imports_without_development_dependencies(
     render: Renderer, answers: Answers, tmp_path: Path
 ) -> None:
     service = render(**answers)
