@@ -96,6 +96,9 @@ class _Counter:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.collected = len(session.items)
+        # What is there now stays to the end: do not look through it again and again.
+        gc.freeze()
+        gc.set_threshold(10_000, 20, 20)
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         self.other += len(items)
@@ -182,7 +185,6 @@ def _suite(folder: Path, log: Path, environment: dict[str, str], results: Connec
     os.environ.update(environment)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
-    # What was imported is never garbage: do not look through it again and again.
     gc.freeze()
     counter = _Counter()
     preloaded = "ignore:Module already imported so cannot be rewritten"
