@@ -2,6 +2,8 @@
 
 from typing import Final
 
+IS_NAMED: Final[bool] = True
+"""Whether a request says which tenant it is for, beside its token."""
 SETTINGS: Final[dict[str, str]] = {"base_domain": "testserver"}
 """What the service has to be told for it."""
 

@@ -14,13 +14,6 @@ from tests.servers import Embedded
 
 PROVIDER: Final = "TEST_PROVIDER_URL"
 CLIENT, AUDIENCE = "app", "service"
-PUBLIC_ROUTES: Final = {
-    "begin_sign_in",
-    "finish_sign_in",
-    "redeem_sign_in",
-    "exchange_token",
-    "leave_provider",
-}
 REQUIRED: Final = {"OIDC__ISSUER": "https://login.example.com", "OIDC__CLIENT_ID": "app"}
 WRONG: Final = [
     ("OIDC__ISSUER", "http://login.example.com", "must look like https://"),

@@ -12,7 +12,6 @@ from app.core.identifiers import utcnow
 from app.core.roles import Role
 from app.core.security.access_tokens import AccessTokens
 from app.models.public.refresh_tokens import RefreshToken
-from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.user_tenant_membership import UserTenantMembership
 from app.models.public.users import User
 from tests.factories import Factory, SignedIn
@@ -31,12 +30,6 @@ async def member(factory: Factory) -> SignedIn:
     return await factory.member("acme")
 
 
-async def test_without_a_token(client: httpx.AsyncClient) -> None:
-    answer = await send(client, "GET", PATH, tenant="acme")
-    assert code(answer) == (401, "unauthenticated")
-    assert answer.headers["www-authenticate"] == "Bearer"
-
-
 @pytest.mark.parametrize(
     "header", ["Bearer", "Bearer ", "Bearer x", "Basic eDp5", "x", "Bearer a.b.c"]
 )
@@ -53,11 +46,6 @@ async def test_a_token_by_another_key(member: SignedIn, app: FastAPI) -> None:
     token, _ = forger.issue(user_id=member.user_id, session_id=member.session_id)
     answer = await member.get(PATH, headers={"Authorization": f"Bearer {token}"})
     assert code(answer) == (401, "unauthenticated")
-
-
-async def test_who_is_no_member_finds_no_tenant(factory: Factory) -> None:
-    stranger = await factory.sign_in(await factory.user(), "acme", Role.OWNER)
-    assert code(await stranger.get(PATH)) == (404, "tenant-not-found")
 
 
 async def test_a_removed_member_is_out_at_the_next_request(
@@ -89,11 +77,10 @@ async def test_a_changed_role_counts_at_the_next_request(factory: Factory) -> No
 @pytest.mark.parametrize(
     "change",
     [
-        {"revoked_at": utcnow()},
         {"spent_at": utcnow()},
         {"expires_at": utcnow() - timedelta(seconds=1)},
     ],
-    ids=["revoked", "spent without a successor", "expired"],
+    ids=["spent without a successor", "expired"],
 )
 async def test_a_session_that_ended_is_out(
     member: SignedIn, factory: Factory, change: dict[str, object]
@@ -108,52 +95,10 @@ async def test_a_session_that_ended_is_out(
     assert code(await member.get("/users/me")) == (401, "unauthenticated")
 
 
-async def test_another_users_session_admits_nobody(member: SignedIn, factory: Factory) -> None:
-    other = await factory.member("acme")
-    token, _ = factory.components.access_tokens.issue(
-        user_id=member.user_id, session_id=other.session_id
-    )
-    answer = await member.get("/users/me", headers={"Authorization": f"Bearer {token}"})
-    assert code(answer) == (401, "unauthenticated")
-
-
 async def test_a_deleted_user_is_out(member: SignedIn, factory: Factory) -> None:
     async with factory.components.database.lobby() as lobby:
         await lobby.execute(delete(User).where(col(User.id) == member.user_id))
     assert code(await member.get(PATH)) == (401, "unauthenticated")
-
-
-@pytest.mark.parametrize(
-    ("statuses", "expected"),
-    [
-        ([TenantStatus.PENDING], (503, "tenant-not-ready")),
-        ([TenantStatus.PROVISIONING], (503, "tenant-not-ready")),
-        ([TenantStatus.PROVISIONING, TenantStatus.FAILED], (503, "tenant-not-ready")),
-        (
-            [TenantStatus.PROVISIONING, TenantStatus.READY, TenantStatus.SUSPENDED],
-            (403, "tenant-suspended"),
-        ),
-        (
-            [TenantStatus.PROVISIONING, TenantStatus.READY, TenantStatus.DELETING],
-            (410, "tenant-deleted"),
-        ),
-        ([TenantStatus.PENDING, TenantStatus.DELETED], (410, "tenant-deleted")),
-    ],
-    ids=["pending", "provisioning", "failed", "suspended", "deleting", "deleted"],
-)
-async def test_a_tenant_that_is_closed(
-    factory: Factory, statuses: list[TenantStatus], expected: tuple[int, str]
-) -> None:
-    tenant = await factory.tenant(status=statuses[0])
-    owner = await factory.member(tenant.slug, Role.OWNER)
-    for status in statuses[1:]:
-        async with factory.components.database.lobby() as lobby:
-            await lobby.execute(
-                update(Tenant).where(col(Tenant.id) == tenant.id).values(status=status)
-            )
-    answer = await owner.get(PATH)
-    assert code(answer) == expected
-    assert ("retry-after" in answer.headers) is (expected[0] == 503)
 
 
 async def test_a_refused_request_is_not_validated(client: httpx.AsyncClient) -> None:

@@ -64,12 +64,6 @@ async def test_a_row_tells_who_changed_what_from_where(factory: Factory, tenant:
     assert (row["before"]["name"], row["after"]["name"]) == (tenant.name, "After")
 
 
-@pytest.mark.parametrize("role", list(Role))
-async def test_admins_read_it(factory: Factory, tenant: Tenant, role: Role) -> None:
-    answer = await (await factory.member(tenant.slug, role)).get("/audit-logs")
-    assert answer.status_code == (403 if role is Role.MEMBER else 200)
-
-
 async def test_it_comes_in_pages_newest_first(
     factory: Factory, tenant: Tenant, admin: SignedIn
 ) -> None:
@@ -115,16 +109,6 @@ async def test_a_period_includes_its_start_and_not_its_end(
     assert await actions(admin, since=middle, until=rows[0]["occurred_at"]) == ["thing.1"]
     east = datetime.fromisoformat(middle) + timedelta(hours=2)
     assert await actions(admin, until=east.isoformat().replace("+00:00", "+02:00")) == ["thing.0"]
-
-
-async def test_no_other_tenants_rows_are_found(
-    factory: Factory, tenant: Tenant, admin: SignedIn
-) -> None:
-    thing = ("thing", uuid7())
-    await record(factory, tenant, "thing.made", entity=thing)
-    stranger = await factory.member("acme", Role.OWNER)
-    assert await actions(stranger, entity_type="thing", entity_id=str(thing[1])) == []
-    assert await actions(admin) == ["thing.made"]
 
 
 @pytest.mark.parametrize(

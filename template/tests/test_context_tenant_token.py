@@ -4,21 +4,12 @@ from fastapi import FastAPI
 
 from app.core.roles import Role
 from tests.factories import Factory, SignedIn
-from tests.test_isolation import OF_TENANTS, refused
 
 
 async def names_of(caller: SignedIn, **headers: str) -> list[str]:
     answer = await caller.get("/projects", headers=headers)
     assert answer.status_code == 200, answer.text
     return [project["name"] for project in answer.json()["items"]]
-
-
-async def test_a_lobby_token_opens_no_tenant(factory: Factory) -> None:
-    user = await factory.user()
-    await factory.join(user, "acme", Role.OWNER)
-    lobby = await factory.sign_in(user)
-    answers = {name: await refused(lobby, name, "acme") for name in OF_TENANTS}
-    assert answers == dict.fromkeys(OF_TENANTS, "/problems/tenant-required")
 
 
 async def test_nothing_in_a_request_moves_a_token_to_another_tenant(factory: Factory) -> None:

@@ -17,7 +17,6 @@ from app.models.public.audit_logs import AuditLog
 from app.models.public.tenant_invites import TenantInvite
 from app.models.public.tenants import Tenant, TenantStatus
 from tests.answers import problem
-from tests.assumption import assume
 from tests.factories import Factory, SignedIn
 from tests.mailbox import Mailbox, token_in
 
@@ -189,47 +188,6 @@ async def test_only_an_owner_handles_an_owners_invite(
     assert (await admin.get(path)).json() == invite
     assert (await owner.post(f"{path}/resend")).status_code == 200
     assert (await owner.delete(path)).status_code == 204
-
-
-async def test_a_member_does_nothing_with_invites(
-    admin: SignedIn, factory: Factory, tenant: Tenant
-) -> None:
-    member = await factory.member(tenant.slug)
-    path = f"/invites/{(await invited(admin))['id']}"
-    for answer in (
-        await member.post("/invites", {"email": address(), "role": "member"}),
-        await member.get("/invites"),
-        await member.get(path),
-        await member.delete(path),
-        await member.post(f"{path}/resend"),
-    ):
-        assert problem(answer) == (403, "role-required")
-
-
-async def test_an_assumed_admin_changes_no_invite(admin: SignedIn, factory: Factory) -> None:
-    superuser = await factory.signed_in(superuser=True)
-    path = f"/invites/{(await invited(admin))['id']}"
-    assumed = await assume(factory, admin, superuser=superuser)
-    for answer in (
-        await assumed.post("/invites", {"email": address(), "role": "member"}),
-        await assumed.delete(path),
-        await assumed.post(f"{path}/resend"),
-    ):
-        assert problem(answer) == (403, "assumed-identity")
-    assert (await assumed.get(path)).json()["status"] == "pending"
-
-
-async def test_invites_of_another_tenant_are_not_found(admin: SignedIn, factory: Factory) -> None:
-    stranger = await factory.member("acme", Role.OWNER)
-    invite = await invited(admin)
-    for id in (invite["id"], str(uuid7())):
-        path = f"/invites/{id}"
-        assert problem(await stranger.get(path)) == (404, "not-found")
-        assert problem(await stranger.delete(path)) == (404, "not-found")
-        assert problem(await stranger.post(f"{path}/resend")) == (404, "not-found")
-    listed = (await stranger.get("/invites?limit=100")).json()["items"]
-    assert invite["id"] not in {item["id"] for item in listed}
-    assert (await admin.get(f"/invites/{invite['id']}")).json() == invite
 
 
 @pytest.mark.parametrize(

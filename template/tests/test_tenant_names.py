@@ -38,13 +38,6 @@ async def test_a_token_of_another_tenant(member: SignedIn, factory: Factory) -> 
         assert code(await member.get(PATH, tenant=name)) == (403, "tenant-mismatch")
 
 
-async def test_a_lobby_token_opens_no_tenant(factory: Factory) -> None:
-    user = await factory.user()
-    await factory.join(user, "acme", Role.OWNER)
-    lobby = await factory.sign_in(user)
-    assert code(await lobby.get(PATH, tenant="acme")) == (403, "tenant-mismatch")
-
-
 async def test_the_lobbys_routes_need_no_tenant(member: SignedIn) -> None:
     me = await replace(member, tenant=None).get("/users/me")
     assert (me.status_code, me.json()["id"]) == (200, str(member.user_id))

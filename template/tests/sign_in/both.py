@@ -7,13 +7,11 @@ from tests.provider import SERVERS, sections
 from tests.sign_in import password
 from tests.sign_in.password import AUTH, SAMPLES, USER_COLUMNS, seed
 
-PUBLIC_ROUTES: Final = password.PUBLIC_ROUTES | provider.PUBLIC_ROUTES
 REQUIRED: Final = provider.REQUIRED
 WRONG: Final = [*password.WRONG, *provider.WRONG]
 
 __all__ = [
     "AUTH",
-    "PUBLIC_ROUTES",
     "REQUIRED",
     "SAMPLES",
     "SERVERS",

@@ -5,7 +5,7 @@ from typing import Any, Final
 from app.services.background_work import BackgroundWork
 from app.services.sample_accounts_oidc import SampleAccounts
 from app.services.seeding import Seeding
-from tests.provider import PUBLIC_ROUTES, REQUIRED, SERVERS, WRONG, sections
+from tests.provider import REQUIRED, SERVERS, WRONG, sections
 
 AUTH: Final[dict[str, Any]] = {}
 USER_COLUMNS: Final[dict[str, Any]] = {}
@@ -20,7 +20,6 @@ async def seed(work: BackgroundWork) -> None:
 
 __all__ = [
     "AUTH",
-    "PUBLIC_ROUTES",
     "REQUIRED",
     "SAMPLES",
     "SERVERS",

@@ -24,14 +24,6 @@ AUTH: Final[dict[str, Any]] = {"hashing_memory_kib": MEMORY_KIB}
 USER_COLUMNS: Final[dict[str, Any]] = {
     "password_hash": PasswordHasher(1, MEMORY_KIB, 1).hash(PASSWORD)
 }
-PUBLIC_ROUTES: Final = {
-    "register",
-    "verify_email",
-    "resend_verification",
-    "forgot_password",
-    "reset_password",
-    "login",
-}
 REQUIRED: Final[dict[str, str]] = {}
 SERVERS: Final[dict[str, Callable[[Path], Embedded]]] = {}
 SAMPLES: Final = {"DEV__SEED_PASSWORD": PASSWORD}

@@ -1,12 +1,14 @@
-"""What the rule costs that a tenant may require the identity provider: it is read whenever a tenant's token is issued."""
+"""What the rule admits, needs and costs that a tenant may require the identity provider: it is read whenever a tenant's token is issued."""
 
 from typing import Final
 
 from app.core.identifiers import utcnow
 from app.models.public.vouched_sessions import VouchedSession
-from tests.round_trips.budgets import Budget
-from tests.round_trips.requests import Asked, Prepare, World
+from tests.routes.access import OWNER, Access, in_person
+from tests.routes.budgets import Budget
+from tests.routes.requests import Asked, Prepare, World
 
+ACCESS: Final[dict[str, Access]] = {"set_sign_in_rule": in_person(OWNER)}
 BUDGETS: Final[dict[str, Budget]] = {
     "login": Budget(trips=11, statements=11),
     "refresh": Budget(trips=9, statements=9),

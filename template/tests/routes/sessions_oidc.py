@@ -1,12 +1,17 @@
-"""What the routes of sessions and invites need where everybody comes through the identity provider, and cost."""
+"""What the routes of sessions and invites admit, need and cost where everybody comes through the identity provider."""
 
 from typing import Final
 
 from tests.provider import address
-from tests.round_trips import provider, shared
-from tests.round_trips.budgets import Budget
-from tests.round_trips.requests import Asked, Prepare, World
+from tests.routes import provider, shared
+from tests.routes.access import PUBLIC, USER, Access, in_person
+from tests.routes.budgets import Budget
+from tests.routes.requests import Asked, Prepare, World
 
+ACCESS: Final[dict[str, Access]] = {
+    "accept_invite": in_person(USER),
+    "/accept-invite": PUBLIC,
+}
 BUDGETS: Final[dict[str, Budget]] = {
     "refresh": Budget(trips=7, statements=7),
     "accept_invite": Budget(trips=16, statements=17),

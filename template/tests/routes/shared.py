@@ -5,7 +5,7 @@ from typing import Final
 
 from app.models.public.tenants import TenantStatus
 from tests.mailbox import Mailbox
-from tests.round_trips.requests import Asked, Prepare, World
+from tests.routes.requests import Asked, Prepare, World
 
 
 def slug() -> str:
@@ -92,7 +92,7 @@ async def logout_all(world: World) -> Asked:
 
 
 async def switch_tenant(world: World) -> Asked:
-    return Asked(body={"tenant": "acme"}, caller=world.owner)
+    return Asked(body={"tenant": world.owner.tenant}, caller=world.owner)
 
 
 REQUESTS: Final[dict[str, Prepare]] = {

@@ -10,12 +10,9 @@ from app.api.dependencies.attempts import get_attempts
 from app.core.rate_limit.settings import RateLimitSettings
 from app.core.settings import Settings
 from tests.limiting_redis import redis_settings
-from tests.round_trips.requests import ROUTES, World, world_of
-from tests.round_trips.tables import table
+from tests.routes.requests import ROUTES, World, world_of
 from tests.valkey import ValkeyProcess, running_valkey
 from tests.wire import Wire, through
-
-REQUESTS: Final = table("REQUESTS")
 
 EACH: Final = 1
 """The client's address; the tenant's limit is counted in the next request's trip."""
@@ -49,11 +46,11 @@ async def world(settings: Settings, valkey: ValkeyProcess, wire: Wire) -> AsyncI
 
 @pytest.mark.parametrize("name", ROUTES)
 async def test_a_route_asks_redis_no_more_than_it_must(world: World, wire: Wire, name: str) -> None:
-    send = await world.prepare(name, REQUESTS)
+    call = await world.prepare(name)
     # Its first command says hello and finds no script there.
     await world.client.get("/")
     wire.counted()
-    assert not (await send()).is_error
+    assert not (await call.send()).is_error
     count = wire.counted()
     assert len(count.connections) == 1
     calls = _calls(ROUTES[name].dependant)

@@ -9,13 +9,12 @@ from fastapi.routing import APIRoute
 from app.api import health, metrics
 from app.api.pages import routes as pages
 from app.core.settings import Settings
-from tests.round_trips.budgets import default_of
-from tests.round_trips.requests import ROUTES, World, world_of
-from tests.round_trips.tables import table
+from tests.routes.budgets import default_of
+from tests.routes.requests import ROUTES, World, world_of
+from tests.routes.tables import table
 from tests.wire import PostgresWire, through
 
 BUDGETS: Final = table("BUDGETS")
-REQUESTS: Final = table("REQUESTS")
 WITHOUT_DATABASE: Final = sorted(
     route.path_format
     for router in (health.router, metrics.router, pages.start_page)
@@ -45,9 +44,9 @@ async def world(settings: Settings, wire: PostgresWire) -> AsyncIterator[World]:
 async def test_a_route_stays_within_its_budget(world: World, wire: PostgresWire, name: str) -> None:
     # The first one prepares statements, which later ones find in the connection's cache.
     for _ in range(2):
-        send = await world.prepare(name, REQUESTS)
+        call = await world.prepare(name)
         wire.counted()
-        answer = await send()
+        answer = await call.send()
         count = wire.counted()
         assert not answer.is_error, f"{answer.text}\nSay in REQUESTS what {name} needs."
     budget = BUDGETS.get(name) or default_of(min(ROUTES[name].methods or {"GET"}))
@@ -74,4 +73,4 @@ async def test_readiness_asks_one_question(world: World, wire: PostgresWire) -> 
 
 
 def test_budgets_are_of_routes() -> None:
-    assert BUDGETS.keys() | REQUESTS.keys() <= ROUTES.keys()
+    assert BUDGETS.keys() | table("REQUESTS").keys() <= ROUTES.keys()

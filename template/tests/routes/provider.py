@@ -1,4 +1,4 @@
-"""What the routes of the identity provider need, and cost."""
+"""What the routes of the identity provider admit, need and cost."""
 
 import secrets
 from typing import Final
@@ -6,10 +6,21 @@ from urllib.parse import parse_qs, urlsplit
 
 from app.core.oidc.identity_provider import challenge_of
 from tests.provider import Issuer, address, outside, person
-from tests.round_trips.budgets import Budget
-from tests.round_trips.requests import Asked, Prepare, World
+from tests.routes.access import PUBLIC, Access
+from tests.routes.budgets import Budget
+from tests.routes.requests import Asked, Prepare, World
 
 AUTH: Final = "/api/v1/auth/oidc"
+
+ACCESS: Final[dict[str, Access]] = {
+    "begin_sign_in": PUBLIC,
+    "finish_sign_in": PUBLIC,
+    "redeem_sign_in": PUBLIC,
+    "exchange_token": PUBLIC,
+    "leave_provider": PUBLIC,
+    "/signed-in": PUBLIC,
+    "/pages/provider.js": PUBLIC,
+}
 
 # The provider is waited for between transactions: before the first one, no connection is taken.
 BUDGETS: Final[dict[str, Budget]] = {

@@ -1,15 +1,31 @@
-"""What the routes of registration, login and passwords need, and cost."""
+"""What the routes of registration, login and passwords admit, need and cost."""
 
 import secrets
 from typing import Any, Final
 
 from tests.mailbox import Mailbox
-from tests.round_trips import shared
-from tests.round_trips.budgets import Budget
-from tests.round_trips.requests import Asked, Prepare, World
+from tests.routes import shared
+from tests.routes.access import OPTIONAL, PUBLIC, USER, Access, in_person
+from tests.routes.budgets import Budget
+from tests.routes.requests import Asked, Prepare, World
 from tests.sign_in.password import PASSWORD
 
 NEW_PASSWORD: Final = "another horse, another battery"
+
+ACCESS: Final[dict[str, Access]] = {
+    "register": PUBLIC,
+    "verify_email": PUBLIC,
+    "resend_verification": PUBLIC,
+    "forgot_password": PUBLIC,
+    "reset_password": PUBLIC,
+    "login": PUBLIC,
+    "accept_invite": in_person(OPTIONAL),
+    "change_password": in_person(USER),
+    "/verify-email": PUBLIC,
+    "/reset-password": PUBLIC,
+    "/accept-invite": PUBLIC,
+    "/pages/pages.js": PUBLIC,
+}
 
 # Hashing takes its time between two transactions, and holds no connection (ADR 0014).
 BUDGETS: Final[dict[str, Budget]] = {
@@ -54,7 +70,8 @@ async def reset_password(world: World) -> Asked:
 
 
 async def login(world: World) -> Asked:
-    return Asked(body={"email": world.owner.email, "password": PASSWORD, "tenant": "acme"})
+    owner = world.owner
+    return Asked(body={"email": owner.email, "password": PASSWORD, "tenant": owner.tenant})
 
 
 async def with_refresh_token(world: World) -> Asked:

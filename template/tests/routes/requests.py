@@ -7,8 +7,7 @@ schema. Where that does not do, a function in a `REQUESTS` of this folder says w
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -24,6 +23,8 @@ from app.core.settings import Settings
 from app.main import create_app
 from app.models.public.tenants import Tenant, TenantStatus
 from tests.factories import Factory, SignedIn
+from tests.routes.tables import table
+from tests.sending import send
 
 ROUTES: Final = {
     route.name: route
@@ -32,7 +33,6 @@ ROUTES: Final = {
     if isinstance(route, APIRoute)
 }
 
-type Send = Callable[[], Awaitable[httpx.Response]]
 type Prepare = Callable[["World"], Awaitable["Asked"]]
 
 
@@ -50,6 +50,36 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A request to a route, with all that it needs."""
+
+    client: httpx.AsyncClient
+    route: APIRoute
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: Any
+    token: str | None
+    tenant: str | None
+    """The one that it names."""
+
+    def by(self, caller: SignedIn) -> "Call":
+        """Return the same request of somebody else, for the tenant of that session."""
+        return replace(self, token=caller.token, tenant=caller.tenant)
+
+    async def send(self) -> httpx.Response:
+        """Send it."""
+        return await send(
+            self.client,
+            min(self.route.methods or {"GET"}),
+            self.route.path_format.format(**self.path),
+            tenant=self.tenant,
+            params=self.query,
+            headers={} if self.token is None else {"Authorization": f"Bearer {self.token}"},
+            **({} if self.body is None else {"json": self.body}),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """Whom and what requests are about."""
 
@@ -57,7 +87,7 @@ class World:
     client: httpx.AsyncClient
     factory: Factory
     owner: SignedIn
-    """Of the standing tenant `acme`."""
+    """Of a standing tenant."""
     user: SignedIn
     """In the lobby, with a verified address."""
     superuser: SignedIn
@@ -67,18 +97,21 @@ class World:
         tenant = await self.factory.tenant(status=status)
         return tenant, await self.factory.member(tenant.slug, Role.OWNER)
 
-    async def prepare(self, name: str, requests: Mapping[str, Prepare]) -> Send:
-        """Make all that a request for a route needs, and return what sends it."""
+    async def prepare(self, name: str) -> Call:
+        """Make all that a request for a route needs, and return it."""
         route = ROUTES[name]
+        requests: dict[str, Prepare] = table("REQUESTS")
         asked = await requests[name](self) if name in requests else Asked()
-        method = min(route.methods or {"GET"})
         caller = asked.caller or self._caller(route)
-        path = await self._path(route, asked, requests)
-        body = asked.body if asked.body is not None else _body(route)
-        options: dict[str, Any] = {"params": asked.query} | ({} if body is None else {"json": body})
-        if caller is None:
-            return partial(self.client.request, method, f"/api/v1{path}", **options)
-        return partial(caller.call, method, path, **options)
+        return Call(
+            self.client,
+            route,
+            path=await self._path(route, asked),
+            query=asked.query,
+            body=asked.body if asked.body is not None else body_of(route),
+            token=caller.token if caller else None,
+            tenant=caller.tenant if caller else None,
+        )
 
     def _caller(self, route: APIRoute) -> SignedIn | None:
         demanded = requirement_of(route)
@@ -88,21 +121,20 @@ class World:
             return self.superuser
         return self.owner if demanded.tenant else self.user
 
-    async def _path(self, route: APIRoute, asked: Asked, requests: Mapping[str, Prepare]) -> str:
+    async def _path(self, route: APIRoute, asked: Asked) -> dict[str, str]:
         values = {name: str(value) for name, value in asked.path.items()}
         for name in route.param_convertors.keys() - values.keys():
-            values[name] = await self._made_above(route, name, requests)
-        return route.path_format.format(**values)
+            collection = route.path_format.partition(f"/{{{name}}}")[0]
+            values[name] = await self.made_in(collection) or str(uuid4())
+        return values
 
-    async def _made_above(
-        self, route: APIRoute, parameter: str, requests: Mapping[str, Prepare]
-    ) -> str:
-        collection = route.path_format.partition(f"/{{{parameter}}}")[0]
-        for name, above in ROUTES.items():
-            if above.path_format == collection and "POST" in (above.methods or ()):
-                made = await (await self.prepare(name, requests))()
+    async def made_in(self, collection: str) -> str | None:
+        """Return the id of what the POST to a path has just made; `None` without such a route."""
+        for name, route in ROUTES.items():
+            if route.path_format == collection and "POST" in (route.methods or ()):
+                made = await (await self.prepare(name)).send()
                 return str(made.raise_for_status().json()["id"])
-        return str(uuid4())
+        return None
 
 
 @asynccontextmanager
@@ -126,12 +158,18 @@ async def world_of(settings: Settings) -> AsyncIterator[World]:
         )
 
 
-def _body(route: APIRoute) -> Any:
+def schema_of(route: APIRoute) -> dict[str, Any]:
+    """Return the JSON schema of a route's body; empty without one."""
     if route.body_field is None:
-        return None
+        return {}
     body: TypeAdapter[Any] = TypeAdapter(route.body_field.field_info.annotation or Any)
-    schema = body.json_schema()
-    return _value("", schema, schema.get("$defs", {}))
+    return body.json_schema()
+
+
+def body_of(route: APIRoute) -> Any:
+    """Return a body that fits the schema; `None` where there is none."""
+    schema = schema_of(route)
+    return _value("", schema, schema.get("$defs", {})) if schema else None
 
 
 def _value(name: str, schema: dict[str, Any], definitions: dict[str, Any]) -> Any:

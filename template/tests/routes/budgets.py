@@ -1,4 +1,4 @@
-"""What each route may cost: one table, read by `tests/round_trips/test_round_trips.py`.
+"""What each route may cost: one table, read by `tests/routes/test_round_trips.py`.
 
 A route that is not here has the budget of its method, which fits what is written the plain way. Put a route of yours
 into a module of yours beside this one: every module of this folder with `BUDGETS` or `REQUESTS` is read.
