@@ -14,7 +14,6 @@ from app.core.identifiers import utcnow
 from app.models.public.audit_logs import AuditLog
 from app.models.public.email_verifications import EmailVerification
 from app.models.public.users import User
-from tests.assumption import assume
 from tests.factories import Factory
 from tests.mailbox import Mailbox, token_in
 from tests.sign_in.password import PASSWORD
@@ -225,13 +224,3 @@ async def test_hashing_holds_no_connection(
 async def test_changing_it_takes_a_token(client: httpx.AsyncClient) -> None:
     answer = await client.post("/api/v1/users/me/password")
     assert answer.status_code == 401
-
-
-async def test_nobody_changes_it_under_an_assumed_identity(
-    factory: Factory,
-) -> None:
-    superuser, member = await factory.signed_in(superuser=True), await factory.member()
-    assumed = await assume(factory, member, superuser=superuser)
-    body = {"current_password": PASSWORD, "new_password": "yet another horse and battery"}
-    answer = await assumed.post("/users/me/password", body)
-    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/assumed-identity")

@@ -281,25 +281,3 @@ async def test_a_token_is_required(client: httpx.AsyncClient, method: str, path:
     answer = await client.request(method, f"/api/v1{path}")
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
-    [
-        ("POST", "/auth/logout-all", None),
-        ("DELETE", "/auth/sessions/00000000-0000-7000-8000-000000000000", None),
-        ("POST", "/auth/switch-tenant", {"tenant": "acme"}),
-    ],
-)
-async def test_an_assumed_identity_is_refused(
-    factory: Factory, client: httpx.AsyncClient, method: str, path: str, body: object
-) -> None:
-    superuser, victim = await factory.signed_in(superuser=True), await factory.user()
-    token, _ = factory.components.access_tokens.issue(
-        user_id=victim.id, session_id=superuser.session_id, actor_id=superuser.user_id
-    )
-    headers = {"Authorization": f"Bearer {token}"}
-    assert (await client.get("/api/v1/users/me", headers=headers)).json()["id"] == str(victim.id)
-    answer = await client.request(method, f"/api/v1{path}", json=body, headers=headers)
-    assert answer.status_code == 403
-    assert answer.json()["type"] == "/problems/assumed-identity"

@@ -13,7 +13,6 @@ from app.core.roles import Role
 from app.models.public.audit_logs import AuditLog
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.workflow_executions import WorkflowExecution
-from tests.assumption import assume
 from tests.factories import Factory, SignedIn
 
 
@@ -69,11 +68,6 @@ async def test_who_may_not_create_a_tenant(client: httpx.AsyncClient, factory: F
     unverified = await factory.signed_in(verified=False)
     answer = await unverified.post("/tenants", body)
     assert (answer.status_code, answer.json()["type"]) == (403, "/problems/email-not-verified")
-    assumed = await assume(
-        factory, await factory.member(), superuser=await factory.signed_in(superuser=True)
-    )
-    answer = await assumed.post("/tenants", body)
-    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/assumed-identity")
 
 
 async def test_one_of_eight_simultaneous_creates_wins(user: SignedIn, database: Database) -> None:
