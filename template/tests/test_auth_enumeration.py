@@ -25,13 +25,29 @@ async def asked(
     return answer.status_code, document, headers, work
 
 
-async def emails(factory: Factory) -> dict[str, str]:
+async def emails(client: httpx.AsyncClient, factory: Factory) -> dict[str, str]:
     """Return an address of each kind of account."""
+    member, removed = await factory.user(), await factory.user()
+    for user in (member, removed):
+        await factory.join(user, "acme")
+    await factory.leave(removed, "acme")
+    waiting = registration(f"waiting-{secrets.token_hex(6)}@example.test")
+    answer = await client.post("/api/v1/auth/register", json=waiting)
+    assert answer.status_code == 202
     return {
         "verified": (await factory.user()).email,
         "unverified": (await factory.user(verified=False)).email,
+        "member": member.email,
+        "removed": removed.email,
+        "waiting": waiting["email"],
         "unknown": f"nobody-{secrets.token_hex(6)}@example.test",
     }
+
+
+def assert_equal(seen: dict[str, Any]) -> None:
+    """Fail with the kind of account that is told apart."""
+    for kind, answer in seen.items():
+        assert answer == seen["unknown"], kind
 
 
 @pytest.fixture(autouse=True)
@@ -46,41 +62,35 @@ async def warm(client: httpx.AsyncClient, factory: Factory) -> None:
 async def test_login(
     client: httpx.AsyncClient, factory: Factory, database: Database, tenant: str | None
 ) -> None:
-    member = await factory.user()
-    await factory.join(member, "acme")
     named = {} if tenant is None else {"tenant": tenant}
-    seen = [
-        await asked(
+    addresses = await emails(client, factory)
+    seen = {
+        kind: await asked(
             client, database, "login", {"email": email, "password": "wrong password", **named}
         )
-        for email in ((await emails(factory)) | {"member": member.email}).values()
-    ]
+        for kind, email in addresses.items()
+    }
     if tenant is not None:
-        stranger = await factory.user()
-        right = {"email": stranger.email, "password": PASSWORD, **named}
-        seen.append(await asked(client, database, "login", right))
-    status, _, _, work = seen[0]
+        right = {"email": addresses["removed"], "password": PASSWORD, **named}
+        seen["removed, with the password"] = await asked(client, database, "login", right)
+    status, _, _, work = seen["unknown"]
     assert status == 401
     assert work.connections_while_hashing == [0]
-    for other in seen[1:]:
-        assert other == seen[0]
+    assert_equal(seen)
 
 
 @pytest.mark.parametrize("path", ["forgot-password", "resend-verification"])
 async def test_mails_that_are_asked_for(
     client: httpx.AsyncClient, factory: Factory, database: Database, path: str
 ) -> None:
-    addresses = await emails(factory)
-    waiting = f"waiting-{secrets.token_hex(6)}@example.test"
-    answer = await client.post("/api/v1/auth/register", json=registration(waiting))
-    assert answer.status_code == 202
-    seen = [
-        await asked(client, database, path, {"email": email})
-        for email in (*addresses.values(), waiting)
-    ]
-    assert seen[0][0] == 202
-    for other in seen[1:]:
-        assert other == seen[0]
+    seen = {
+        kind: await asked(client, database, path, {"email": email})
+        for kind, email in (await emails(client, factory)).items()
+    }
+    status, _, _, work = seen["unknown"]
+    assert status == 202
+    assert work.connections_while_hashing == []
+    assert_equal(seen)
 
 
 def registration(email: str, **changes: str) -> dict[str, str]:
@@ -99,12 +109,11 @@ async def test_registration(
     client: httpx.AsyncClient, factory: Factory, database: Database, slug: str | None
 ) -> None:
     named = {} if slug is None else {"tenant_slug": slug}
-    seen = [
-        await asked(client, database, "register", registration(email, **named))
-        for email in (await emails(factory)).values()
-    ]
-    status, _, _, work = seen[0]
+    seen = {
+        kind: await asked(client, database, "register", registration(email, **named))
+        for kind, email in (await emails(client, factory)).items()
+    }
+    status, _, _, work = seen["unknown"]
     assert status == (202 if slug is None else 409)
     assert work.connections_while_hashing == [0]
-    for other in seen[1:]:
-        assert other == seen[0]
+    assert_equal(seen)

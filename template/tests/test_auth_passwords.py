@@ -70,6 +70,21 @@ async def test_a_reset_token_works_once_and_takes_the_others_with_it(
     assert refused.json()["type"] == "/problems/token-invalid"
 
 
+async def test_a_reset_that_was_mailed_ends_with_the_password_that_was_forgotten(
+    client: httpx.AsyncClient, factory: Factory, mailbox: Mailbox
+) -> None:
+    user, other = await factory.user(), await factory.user()
+    for each in (user, other):
+        await forgot(client, each.email)
+    token, others = await mailbox.token(user.email), await mailbox.token(other.email)
+    session = await factory.sign_in(user)
+    body = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    assert (await session.post("/users/me/password", body)).status_code == 204
+    assert (await reset(client, token, "a third horse, a third battery")).status_code == 400
+    assert (await login(client, user, NEW_PASSWORD)).status_code == 200
+    assert (await reset(client, others, NEW_PASSWORD)).status_code == 204, "another user's stays"
+
+
 async def test_a_weak_password_leaves_the_reset_token_good(
     client: httpx.AsyncClient, factory: Factory, mailbox: Mailbox
 ) -> None:

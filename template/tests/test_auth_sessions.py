@@ -19,6 +19,8 @@ from app.models.public.refresh_tokens import RefreshToken
 from app.models.public.users import User
 from tests.factories import Factory
 
+LOGOUT_ALL, SWITCH = "/api/v1/auth/logout-all", "/api/v1/auth/switch-tenant"
+
 
 @pytest.fixture
 async def user(factory: Factory) -> User:
@@ -33,6 +35,10 @@ async def refresh(client: httpx.AsyncClient, token: str, **headers: str) -> http
 
 async def logout(client: httpx.AsyncClient, token: str) -> httpx.Response:
     return await client.post("/api/v1/auth/logout", json={"refresh_token": token})
+
+
+async def switch(client: httpx.AsyncClient, tokens: dict[str, Any]) -> httpx.Response:
+    return await client.post(SWITCH, json={"tenant": "acme"}, headers=bearer(tokens))
 
 
 async def me(client: httpx.AsyncClient, tokens: dict[str, Any]) -> int:
@@ -122,15 +128,60 @@ async def test_no_refresh_slips_past_a_logout(
     if turn % 2:
         racing.reverse()
     await asyncio.gather(*racing)
+    assert await alive(database, user) == []
+
+
+@pytest.mark.parametrize("turn", range(3))
+async def test_no_switch_slips_past_the_end_of_all_sessions(
+    client: httpx.AsyncClient, user: User, database: Database, turn: int, factory: Factory
+) -> None:
+    await factory.join(user, "acme")
+    tokens = await factory.tokens(user)
+    racing = [switch(client, tokens), client.post(LOGOUT_ALL, headers=bearer(tokens))]
+    if turn % 2:
+        racing.reverse()
+    answers = {str(answer.url.path): answer for answer in await asyncio.gather(*racing)}
+    assert answers[LOGOUT_ALL].status_code in (204, 401)
+    assert (await switch(client, tokens)).status_code == 401
+    switched = answers[SWITCH]
+    if switched.status_code == 200:
+        # It came first, so its session was one of all.
+        assert await me(client, switched.json()) == 401
+    else:
+        assert switched.status_code == 401
+    assert await alive(database, user) == []
+
+
+async def alive(database: Database, user: User) -> list[RefreshToken]:
+    """Return the tokens that can be refreshed."""
     async with database.lobby() as lobby:
-        alive = await lobby.scalars(
+        return await lobby.scalars(
             select(RefreshToken).where(
                 col(RefreshToken.user_id) == user.id,
                 col(RefreshToken.spent_at).is_(None),
                 col(RefreshToken.revoked_at).is_(None),
             )
         )
-    assert alive == []
+
+
+async def test_who_switches_keeps_nothing_of_somebody_elses_session(
+    client: httpx.AsyncClient, user: User, factory: Factory
+) -> None:
+    """No token and no id that is planted before decides which session a switch starts."""
+    await factory.join(user, "acme")
+    before = await factory.tokens(user)
+    planted = {"session_id": str(session_of(before)), "refresh_token": before["refresh_token"]}
+    body = {"tenant": "acme", **planted}
+    assert (await client.post(SWITCH, json=body, headers=bearer(before))).status_code == 422
+    headers = {**bearer(before), "Cookie": f"session={session_of(before)}"}
+    answer = await client.post(SWITCH, json={"tenant": "acme"}, headers=headers)
+    after = answer.json()
+    assert session_of(after) != session_of(before)
+    assert after["refresh_token"] != before["refresh_token"]
+    assert "set-cookie" not in answer.headers
+    assert (await logout(client, before["refresh_token"])).status_code == 204
+    assert await me(client, before) == 401
+    assert await me(client, after) == 200, "it is a session of its own"
 
 
 @pytest.mark.parametrize("token", ["x", "A" * 43, "A" * 512, "\x00", "é"])

@@ -1,4 +1,4 @@
-"""What the server does with clients that do not end their headers."""
+"""What the server does with clients that do not end their headers, or say one thing to it and another to a proxy."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -92,6 +92,45 @@ async def test_a_slow_body_is_waited_for(port: int, monkeypatch: pytest.MonkeyPa
 
     assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
     writer.transport.abort()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "GET / HTTP/1.1\r\nX-A: a\rInjected: b",
+        "GET / HTTP/1.1\r\nX-A: a\nInjected: b",
+        "GET / HTTP/1.1\r\nX-A: a\0b",
+        "GET / HTTP/1.1\r\nX-A: a\r\n folded",
+        "GET / HTTP/1.1\r\nX A: a",
+        "GET / HTTP/1.1\r\nX-A : a",
+        "GET / HTTP/1.1\r\n: a",
+        "GET / HTTP/1.1\nHost: x",
+        "GET /\0 HTTP/1.1",
+        "GET /a b HTTP/1.1",
+        "GET / HTTP/9.9",
+        "CONNECT evil.test:443 HTTP/1.1",
+        "PRI * HTTP/2.0",
+        "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2",
+        "POST / HTTP/1.1\r\nContent-Length: 1, 1",
+        "POST / HTTP/1.1\r\nContent-Length: +1",
+        "POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked",
+        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3",
+        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked, identity",
+        "POST / HTTP/1.1\r\nTransfer-Encoding: xchunked",
+        "POST / HTTP/1.1\r\nTransfer-Encoding : chunked",
+        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\nab\r\n0",
+        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxx",
+    ],
+    ids=repr,
+)
+async def test_what_a_proxy_could_read_in_another_way_is_refused(port: int, head: str) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"{head}\r\n\r\n".encode() + HEAD + b"\r\n")
+    answer = await asyncio.wait_for(reader.read(), 5)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1") == 1, "nothing that follows on the connection is read"
+    writer.close()
 
 
 async def connected(

@@ -133,6 +133,13 @@ async def test_it_leads_nowhere_else(browser: Browser) -> None:
         assert begun == left == ["/query/return_to"], return_to
 
 
+async def test_the_provider_sends_people_back_to_the_public_address(browser: Browser) -> None:
+    lie = {"X-Forwarded-Host": "evil.test", "Forwarded": "host=evil.test"}
+    begun = await browser.service.get(START, headers=lie)
+    back = httpx.URL(begun.headers["location"]).params["redirect_uri"]
+    assert back == "http://testserver/api/v1/auth/oidc/callback"
+
+
 async def test_a_page_brings_a_challenge(browser: Browser) -> None:
     for challenge in ({}, *({"code_challenge": x} for x in ("short", "x" * 44, "!" * 43))):
         assert await pointers(browser, START, return_to="/", **challenge) == [

@@ -120,6 +120,12 @@ def test_the_forger_forges() -> None:
     [
         {"alg": "none"},
         {"alg": "None"},
+        {"alg": "NONE"},
+        {"alg": "nOnE"},
+        {"alg": "none "},
+        {"alg": ""},
+        {"alg": ["HS256"]},
+        {"alg": "hs256"},
         {"alg": "HS512"},
         {"alg": "RS256"},
         {"alg": None},
@@ -129,11 +135,16 @@ def test_the_forger_forges() -> None:
         {"kid": ""},
         {"kid": "../../dev/null"},
         {"kid": "new' or '1'='1"},
+        {"kid": "new\x00"},
+        {"kid": 0},
+        {"kid": True},
         {"kid": ["new"]},
         {"kid": {"a": 1}},
         {"kid": None},
         {"kid": DROP},
         {"typ": "JWT"},
+        {"typ": "AT+JWT"},
+        {"typ": "application/at+jwt"},
         {"typ": "id+jwt"},
         {"typ": ["at+jwt"]},
         {"typ": DROP},
@@ -198,6 +209,41 @@ def test_claims(payload: dict[str, Any]) -> None:
         TOKENS.verify(forge(payload))
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'{"alg":"HS256","kid":"new","typ":"at+jwt","alg":"none"}',
+        b'{"alg":"HS256","kid":"new","typ":"at+jwt","kid":"old"}',
+        b'{"alg":"HS256","kid":"new","typ":"at+jwt","typ":"JWT"}',
+        b'{"alg":"HS256","kid":"new","typ":"at+jwt","jwk":{}}',
+        b'["alg","kid","typ"]',
+        b'"at+jwt"',
+        b"null",
+        b"{" * 700,
+        b"\xff\xfe",
+        b'\xef\xbb\xbf{"alg":"none","kid":"new","typ":"at+jwt"}',
+    ],
+    ids=repr,
+)
+def test_headers_that_no_library_would_write(header: bytes) -> None:
+    for key in (NEW, ""):
+        with pytest.raises(Unauthenticated):
+            TOKENS.verify(signed(header, key))
+
+
+def signed(header: bytes, key: str) -> str:
+    text = f"{encoded(header)}.{forge().split('.')[1]}"
+    return f"{text}.{encoded(hmac.digest(key.encode(), text.encode(), 'sha256'))}"
+
+
+def test_of_a_header_that_comes_twice_the_last_counts() -> None:
+    """RFC 7515, 4: who reads tokens in front of the service has to see what it sees."""
+    header = b'{"alg":"none","kid":"new","kid":"old","typ":"JWT","typ":"at+jwt","alg":"HS256"}'
+    assert TOKENS.verify(signed(header, OLD)).user_id == USER
+    with pytest.raises(Unauthenticated):
+        TOKENS.verify(signed(header, NEW))
+
+
 def test_the_signature_covers_every_part() -> None:
     token = forge()
     header, payload, signature = token.split(".")
@@ -243,6 +289,14 @@ def test_what_is_no_token(text: str) -> None:
         TOKENS.verify(text)
 
 
+def test_a_long_token_is_not_even_decoded() -> None:
+    padded = forge({"padding": "x" * 2000})
+    assert len(padded) > 2048
+    for token in (padded, "x" * 10_000_000, f"{'x' * 5_000_000}.{'x' * 5_000_000}.x"):
+        with pytest.raises(Unauthenticated):
+            TOKENS.verify(token)
+
+
 def test_expiry_and_clock_skew(monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = AccessTokens(settings(clock_skew="PT10S"))
     now = int(time.time())
@@ -251,6 +305,10 @@ def test_expiry_and_clock_skew(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Unauthenticated):
         tokens.verify(forge({"iat": now - 100, "exp": now - 15}))
     assert tokens.verify(forge({"iat": now + 5})).user_id == USER
+    assert tokens.verify(forge({"nbf": now + 5})).user_id == USER
+    for claim in ("iat", "nbf"):
+        with pytest.raises(Unauthenticated):
+            tokens.verify(forge({claim: now + 15}))
     # A token that was seen valid expires all the same.
     monkeypatch.setattr(time, "time", lambda: now + 6.0)
     with pytest.raises(Unauthenticated):
