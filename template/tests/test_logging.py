@@ -97,6 +97,8 @@ def test_uvicorns_access_log_is_off(stream: io.StringIO) -> None:
         ("text", "authorization: bearer hunter2"),
         ("text", "GET /verify-email?token=hunter2&x=1"),
         ("text", "Token: hunter2"),
+        ("text", "$argon2id$v=19$m=65536,t=3,p=4$hunter2$hunter2+/hunter2"),
+        ("text", "DETAIL:  Failing row contains (7, null, hunter2, 2030-01-01)."),
         ("error", ValueError("hunter2@acme.test")),
         ("deep", {"a": {"b": {"c": {"d": {"e": "hunter2"}}}}}),
     ],

@@ -33,6 +33,8 @@ def create_pool(settings: DatabaseSettings) -> AsyncEngine:
         pool_use_lifo=True,
         # `UnitOfWork` returns no connection that is in a transaction.
         pool_reset_on_return=None,
+        # A failed statement is logged with its traceback, and a password's hash may be among its values.
+        hide_parameters=True,
         connect_args=_connect_args(settings),
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
@@ -50,6 +52,7 @@ def create_owner_engine(settings: DatabaseSettings) -> AsyncEngine:
     return create_async_engine(
         _url(settings.owner_url.get_secret_value()),
         poolclass=NullPool,
+        hide_parameters=True,
         connect_args={"server_settings": {"application_name": f"{about.SLUG}-owner"}},
     )
 
