@@ -143,6 +143,11 @@ class Prepared:
         """Return the same request of somebody else."""
         return replace(self, caller=caller)
 
+    def at(self, client: httpx.AsyncClient) -> Self:
+        """Return the same request to another service."""
+        caller = replace(self.caller, client=client) if self.caller else None
+        return replace(self, world=replace(self.world, client=client), caller=caller)
+
     def adding(self, members: Mapping[str, Any]) -> Self:
         """Return it with more in its body, or with others there."""
         return replace(self, body={**self.body, **members})
