@@ -46,3 +46,14 @@ def test_a_new_service_locks_installs_and_passes_its_suite(
     assert " passed" in done.stdout
     commit(service)
     assert "uv.lock" in git(service, "ls-files")
+    (service / "uv.lock").unlink()
+    in_ci = subprocess.run(
+        ["make", "lint"],
+        cwd=service,
+        env=environment | {"UV_LOCKED": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert in_ci.returncode, "CI has made a lock of its own"
+    assert "uv.lock" in in_ci.stderr

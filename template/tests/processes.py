@@ -16,15 +16,20 @@ from tests.environments import environment_of
 
 SOURCES: Final = Path(__file__).parents[1] / "src"
 
+# A process that writes a file gets an error, as root too; nor is there a folder for what it wants to keep.
+_READ_ONLY: Final = ("/bin/sh", "-c", 'ulimit -f 0 && cd / && exec "$0" "$@"')
+_NOWHERE: Final = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), "/nonexistent")
+
 
 @asynccontextmanager
 async def process(settings: Settings, *command: str, **variables: str) -> AsyncIterator[Process]:
-    """Start a command of the service; what is still running at the end is killed."""
+    """Start a command of the service where nothing can be written; what is still running at the end is killed."""
     logged = {"LOGGING__FORMAT": "json", "LOGGING__LEVEL": "info"}
-    own = {"PYTHONPATH": str(SOURCES), **environment_of(settings), **logged, **variables}
+    python = {"PYTHONPATH": str(SOURCES), "PYTHONDONTWRITEBYTECODE": "1"}
+    own = {**python, **environment_of(settings), **logged, **variables}
     started = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "app", *command),
-        env={**os.environ, **own},
+        *(*_READ_ONLY, sys.executable, "-m", "app", *command),
+        env={**os.environ, **_NOWHERE, **own},
         stdout=PIPE,
         stderr=STDOUT,
     )
