@@ -12,12 +12,19 @@ from fastapi import FastAPI
 
 from app.core.roles import Role
 from tests.factories import Factory, SignedIn
-from tests.round_trips.requests import ROUTES, World
+from tests.invites import address
+from tests.round_trips.requests import ROUTES, Asked, World
 from tests.round_trips.tables import table
 
-REQUESTS: Final = table("REQUESTS")
-
 __all__ = ["ROUTES", "Operation", "Place", "Prepared", "World", "prepared", "world_in"]
+
+
+async def invite_a_member(_world: World) -> Asked:
+    """Return an invite that not only an owner may send."""
+    return Asked(body={"email": address(), "role": "member"})
+
+
+REQUESTS: Final = table("REQUESTS") | {"create_invite": invite_a_member}
 
 
 async def world_in(app: FastAPI, client: httpx.AsyncClient, factory: Factory) -> World:

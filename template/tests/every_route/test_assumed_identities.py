@@ -1,4 +1,4 @@
-"""What a superuser under a member's identity may not do: just what the OpenAPI document says, on every route."""
+"""What a superuser under a member's identity may not do, on every route: what the OpenAPI document says, and no less."""
 
 from dataclasses import replace
 from typing import Final
@@ -17,6 +17,18 @@ FOR_PEOPLE: Final = [
     if (required := requirement_of(route)) is not None and required.user
 ]
 
+FORBIDDEN: Final = {
+    "logout_all",
+    "end_session",
+    "switch_tenant",
+    "create_invite",
+    "cancel_invite",
+    "resend_invite",
+    "create_tenant",
+    "delete_tenant",
+}
+"""What docs/security.md says, whatever a route demands."""
+
 ONLY_OF_OWNERS: Final = {"update_member", "remove_member"}
 """Refused where an owner is made, changed or removed, which test_members.py does."""
 
@@ -26,7 +38,8 @@ def is_refused(app: FastAPI, name: str) -> bool:
     required = requirement_of(ROUTES[name])
     assert required is not None
     documented = Operation(app, name).documents(403, "assumed-identity")
-    return required.superuser or (documented and name not in ONLY_OF_OWNERS)
+    is_personal = required.superuser or (documented and name not in ONLY_OF_OWNERS)
+    return is_personal or name in FORBIDDEN
 
 
 def assumed(world: World, identity: SignedIn) -> SignedIn:
