@@ -86,7 +86,7 @@ class Siege:
         if access.tenant:
             found += self._tenants(mine, claims)
             found += [attack async for attack in self._roles(access, mine)]
-        found += self._people(access, mine, claims)
+        found += self._people(access, mine)
         if access.user and not access.superuser:
             found += self._ids(mine, theirs)
         return found
@@ -120,18 +120,14 @@ class Siege:
                 once = self._token(self._claims(lower), role=access.at_least)
                 yield Attack(f"a lost role, now {role}", replace(mine, token=once), ROLE)
 
-    def _people(self, access: Requirement, mine: Call, claims: AccessClaims) -> Iterator[Attack]:
+    def _people(self, access: Requirement, mine: Call) -> Iterator[Attack]:
         if access.superuser:
             yield Attack("a user", mine.by(self.world.user), NO_SUPERUSER)
             yield Attack("the owner of a tenant", mine.by(self.world.owner), NO_SUPERUSER)
         if access.verified:
             yield Attack("an unverified address", mine.by(self.intruders.unverified), UNVERIFIED)
         if access.personal:
-            superuser = self.world.superuser
-            assumed = self._token(
-                claims, session_id=superuser.session_id, actor_id=superuser.user_id
-            )
-            yield Attack("an assumed identity", replace(mine, token=assumed), ASSUMED)
+            yield Attack("an assumed identity", self.world.assumed(mine), ASSUMED)
 
     def _ids(self, mine: Call, theirs: Call) -> Iterator[Attack]:
         owner = self._claims(self.other.owner)

@@ -4,11 +4,13 @@ The caller is whom the route asks for; ids in the path are of what the POST abov
 schema. Where that does not do, a function in a `REQUESTS` of this folder says what to send.
 """
 
+import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
+from urllib.parse import quote, urlencode
 from uuid import UUID, uuid4
 
 import httpx
@@ -66,16 +68,43 @@ class Call:
         """Return the same request of somebody else, for the tenant of that session."""
         return replace(self, token=caller.token, tenant=caller.tenant)
 
+    def adding(self, members: Mapping[str, Any]) -> "Call":
+        """Return it with more in its body, or with others there."""
+        return replace(self, body={**self.body, **members})
+
     async def send(self) -> httpx.Response:
-        """Send it."""
+        """Send it as it is, half a surrogate pair too: in JSON as an escape, elsewhere as bytes that are no UTF-8."""
+        method = min(self.route.methods or {"GET"})
+        query = urlencode(self.query, errors="surrogatepass")
+        path = f"{self._path()}?{query}" if query else self._path()
+        if self.body is None:
+            return await self._sent(method, path)
+        headers = {"Content-Type": "application/json"}
+        return await self._sent(method, path, headers, content=json.dumps(self.body))
+
+    async def read_back(self, answered: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return what a GET says of what this has made or changed; `None` if there is no route for it."""
+        is_post = self.route.methods == {"POST"}
+        if self.token is None or (is_post and "id" not in answered):
+            return None
+        path = f"{self._path()}/{answered['id']}" if is_post else self._path()
+        answer = await self._sent("GET", path)
+        found: dict[str, Any] | None = answer.json() if answer.status_code == 200 else None
+        return found
+
+    def _path(self) -> str:
+        values = {
+            name: quote(value, safe="", errors="surrogatepass") for name, value in self.path.items()
+        }
+        return self.route.path_format.format(**values)
+
+    async def _sent(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> httpx.Response:
+        known = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
+        all_headers = known | dict(headers or {})
         return await send(
-            self.client,
-            min(self.route.methods or {"GET"}),
-            self.route.path_format.format(**self.path),
-            tenant=self.tenant,
-            params=self.query,
-            headers={} if self.token is None else {"Authorization": f"Bearer {self.token}"},
-            **({} if self.body is None else {"json": self.body}),
+            self.client, method, path, tenant=self.tenant, headers=all_headers, **options
         )
 
 
@@ -91,6 +120,20 @@ class World:
     user: SignedIn
     """In the lobby, with a verified address."""
     superuser: SignedIn
+
+    @classmethod
+    async def of(
+        cls, components: Components, client: httpx.AsyncClient, factory: Factory
+    ) -> "World":
+        """Return people of acme, of the lobby and of the platform."""
+        return cls(
+            components,
+            client,
+            factory,
+            await factory.member("acme", Role.OWNER),
+            await factory.signed_in(),
+            await factory.signed_in(superuser=True),
+        )
 
     async def tenant(self, status: TenantStatus = TenantStatus.READY) -> tuple[Tenant, SignedIn]:
         """Return a tenant of its own, without a schema, and its owner."""
@@ -112,6 +155,20 @@ class World:
             token=caller.token if caller else None,
             tenant=caller.tenant if caller else None,
         )
+
+    def assumed(self, call: Call) -> Call:
+        """Return the same request of the superuser, who assumes its caller's identity."""
+        tokens = self.components.access_tokens
+        claims = tokens.verify(call.token or self.user.token)
+        token, _ = tokens.issue(
+            user_id=claims.user_id,
+            session_id=self.superuser.session_id,
+            actor_id=self.superuser.user_id,
+            tenant_id=claims.tenant_id,
+            tenant_slug=claims.tenant_slug,
+            role=claims.role,
+        )
+        return replace(call, token=token)
 
     def _caller(self, route: APIRoute) -> SignedIn | None:
         demanded = requirement_of(route)
@@ -147,15 +204,7 @@ async def world_of(settings: Settings) -> AsyncIterator[World]:
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://testserver") as client,
     ):
-        factory = Factory(components, client)
-        yield World(
-            components,
-            client,
-            factory,
-            await factory.member("acme", Role.OWNER),
-            await factory.signed_in(),
-            await factory.signed_in(superuser=True),
-        )
+        yield await World.of(components, client, Factory(components, client))
 
 
 def schema_of(route: APIRoute) -> dict[str, Any]:

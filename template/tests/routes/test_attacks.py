@@ -16,7 +16,7 @@ from app.core.settings import Settings
 from app.main import create_app
 from app.models.public.tenants import TenantStatus
 from app.services.audit_trail import Actor, AuditTrail
-from tests.factories import Factory, SignedIn
+from tests.factories import SignedIn
 from tests.routes.access import access_of, demanded_by, described, paths_beside
 from tests.routes.attacks import Attack, Siege, leaked
 from tests.routes.intruders import Intruders, gathered
@@ -26,19 +26,6 @@ from tests.sending import send
 
 type Rows = dict[str, tuple[int, int]]
 """Of each table how many rows it has, and the sum of the transactions that wrote them: a write changes one of both."""
-
-
-@pytest.fixture(scope="module")
-async def world(app: FastAPI, client: httpx.AsyncClient, factory: Factory) -> World:
-    """People of acme, and their requests."""
-    return World(
-        app.state.components,
-        client,
-        factory,
-        await factory.member("acme", Role.OWNER),
-        await factory.signed_in(),
-        await factory.signed_in(superuser=True),
-    )
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,8 @@ import pytest
 from fastapi import FastAPI
 
 from tests.answers import problem
-from tests.every_route.prepared import ROUTES, Operation, Prepared, World, prepared
+from tests.routes.operations import Operation
+from tests.routes.requests import ROUTES, Call, World
 
 FIELDS: Final = ("token", "refresh_token", "access_token", "code")
 SAME_KIND: Final = ({"refresh", "logout"}, {"look_up_invite", "accept_invite"})
@@ -24,14 +25,14 @@ def are_of_one_kind(name: str, other: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-async def takers(app: FastAPI, world: World) -> dict[str, tuple[Prepared, str]]:
+async def takers(app: FastAPI, world: World) -> dict[str, tuple[Call, str]]:
     """A request of each route that takes a token, and the field that has it."""
     fields = {name: field for name in ROUTES if (field := field_of(app, name))}
-    return {name: (await prepared(world, name), field) for name, field in fields.items()}
+    return {name: (await world.prepare(name), field) for name, field in fields.items()}
 
 
 async def test_tokens_of_other_kinds_are_refused_and_stay_good(
-    world: World, takers: dict[str, tuple[Prepared, str]]
+    world: World, takers: dict[str, tuple[Call, str]]
 ) -> None:
     tokens = {name: request.body[field] for name, (request, field) in takers.items()}
     tokens["access"] = world.user.token

@@ -6,7 +6,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from tests.every_route.prepared import ROUTES, Operation, Place, Prepared, World, prepared
+from tests.routes.operations import Operation, Place
+from tests.routes.requests import ROUTES, Call, World
 
 REFUSED: Final = {"NUL": "a\x00b", "half a surrogate pair": "a\ud800b"}
 """What PostgreSQL or UTF-8 cannot hold. It may be accepted where it is not kept: a password is only hashed."""
@@ -19,13 +20,13 @@ TEXTS: Final = {**REFUSED, "a way up": "../../etc/passwd\\..%2f", "SQL and Unico
 
 @pytest.mark.parametrize("name", ROUTES)
 async def test_every_string(app: FastAPI, world: World, name: str) -> None:
-    request: Prepared | None = None
+    request: Call | None = None
     for place in Operation(app, name).texts():
         for kind, text in TEXTS.items():
             if kind == "a way up" and place.part == "body":
                 continue
-            request = request or await prepared(world, name)
-            answer = await request.saying(place, text).send()
+            request = request or await world.prepare(name)
+            answer = await place.saying(request, text).send()
             said = f"{kind} in {place}: {answer.status_code} {answer.text[:500]}"
             assert answer.status_code < 500, said
             if place.part == "body" and answer.is_success:
@@ -34,7 +35,7 @@ async def test_every_string(app: FastAPI, world: World, name: str) -> None:
                 request = None
 
 
-async def _is_kept(request: Prepared, place: Place, text: str, answer: httpx.Response) -> bool:
+async def _is_kept(request: Call, place: Place, text: str, answer: httpx.Response) -> bool:
     shown = answer.json() if answer.content else {}
     if place.secret:
         return text not in str(shown)

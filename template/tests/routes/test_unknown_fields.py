@@ -6,7 +6,8 @@ import pytest
 from fastapi import FastAPI
 
 from app.models.trees import public_tree, tenant_tree
-from tests.every_route.prepared import ROUTES, Operation, World, prepared
+from tests.routes.operations import Operation
+from tests.routes.requests import ROUTES, World
 
 PLANTED: Final = "planted"
 WITH_BODY: Final = [name for name, route in ROUTES.items() if route.body_field]
@@ -25,7 +26,7 @@ async def test_columns_that_are_no_fields(
     app: FastAPI, world: World, columns: set[str], name: str
 ) -> None:
     operation = Operation(app, name)
-    request = await prepared(world, name)
+    request = await world.prepare(name)
     foreign = dict.fromkeys(columns - operation.fields().keys(), PLANTED)
     answer = await request.adding(foreign).send()
     if operation.body().get("additionalProperties") is False:

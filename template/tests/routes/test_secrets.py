@@ -17,7 +17,8 @@ from app.core.logging import configure_logging
 from app.core.settings import DatabaseSettings, LoggingSettings, MailSettings, Settings
 from app.main import create_app
 from tests import background
-from tests.every_route.prepared import ROUTES, Operation, Prepared, World, prepared
+from tests.routes.operations import Operation
+from tests.routes.requests import ROUTES, Call, World
 
 ISSUED: Final = ("access_token", "refresh_token")
 OF_ROWS: Final = ("argon2", "[parameters: ")
@@ -74,7 +75,7 @@ def log(secretive: Settings, settings: Settings) -> Iterator[io.StringIO]:
     configure_logging(settings.logging)
 
 
-def malformed(request: Prepared, fields: list[str]) -> Iterator[Prepared]:
+def malformed(request: Call, fields: list[str]) -> Iterator[Call]:
     """Yield requests that say their secrets and do not fit their description."""
     values = {field: request.body[field] for field in fields}
     yield request.adding({"unknown": " ".join(values.values())})
@@ -92,14 +93,14 @@ async def test_secrets_of_requests(
         secret = {place.name for place in Operation(app, name).texts() if place.secret}
         if not secret:
             continue
-        request = await prepared(world, name)
+        request = await world.prepare(name)
         fields = [field for field in request.body if field in secret]
         sent |= {request.body[field] for field in fields}
-        sent |= {request.caller.token} if request.caller else set()
+        sent |= {request.token} if request.token else set()
         for wrong in malformed(request, fields):
-            answers.append(await wrong.at(working).send())
+            answers.append(await replace(wrong, client=working).send())
         for client in (crashing, unconnected, working):
-            answers.append(await request.at(client).send())
+            answers.append(await replace(request, client=client).send())
         if answers[-1].content:
             issued |= {value for key, value in answers[-1].json().items() if key in ISSUED}
     assert {422, 500, 503} < {answer.status_code for answer in answers}

@@ -4,11 +4,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from tests.every_route.prepared import World, world_in
 from tests.factories import Factory
+from tests.routes.requests import World
 
 
 @pytest.fixture(scope="session")
 async def world(app: FastAPI, client: httpx.AsyncClient, factory: Factory) -> World:
-    """An owner, a user and a superuser of the application that all tests share."""
-    return await world_in(app, client, factory)
+    """People of acme, of the lobby and of the platform, and their requests."""
+    return await World.of(app.state.components, client, factory)

@@ -8,7 +8,7 @@ import pytest
 
 from app.core.db.database import Database
 from app.core.identifiers import uuid7
-from tests.every_route.prepared import ROUTES, World
+from tests.routes.requests import ROUTES, World
 
 WITH_BODY: Final = [name for name, route in ROUTES.items() if route.body_field]
 

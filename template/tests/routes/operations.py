@@ -1,0 +1,89 @@
+"""What the OpenAPI document says of each route."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fastapi import FastAPI
+
+from tests.routes.requests import ROUTES, Call
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a request carries text."""
+
+    part: str
+    """`path`, `query` or `body`."""
+    name: str
+    within: str = ""
+    """The member of the object `name` that is the text, if `name` is an object that clients choose freely."""
+    secret: bool = False
+
+    def value(self, text: str) -> Any:
+        """Return what `name` is, to say `text` there."""
+        return {self.within: text} if self.within else text
+
+    def saying(self, call: Call, text: str) -> Call:
+        """Return the request with this text here."""
+        if self.part == "body":
+            return call.adding({self.name: self.value(text)})
+        if self.part == "query":
+            return replace(call, query={**call.query, self.name: text})
+        return replace(call, path={**call.path, self.name: text})
+
+
+class Operation:
+    """What the OpenAPI document says of a route."""
+
+    def __init__(self, app: FastAPI, name: str) -> None:
+        document = app.openapi()
+        self._name = name
+        self._schemas = document.get("components", {}).get("schemas", {})
+        self._described = next(
+            operation
+            for path in document["paths"].values()
+            for operation in path.values()
+            if operation["operationId"] == name
+        )
+
+    def fields(self) -> dict[str, Any]:
+        """Return the schemas of the body's members; empty without a body or with one that is no object."""
+        fields: dict[str, Any] = self.body().get("properties", {})
+        return {name: self._resolved(schema) for name, schema in fields.items()}
+
+    def body(self) -> dict[str, Any]:
+        """Return the schema of the body."""
+        content = self._described.get("requestBody", {}).get("content", {})
+        return self._resolved(content.get("application/json", {}).get("schema", {}))
+
+    def texts(self) -> list[Place]:
+        """Return every place of a string."""
+        found = [
+            Place(parameter["in"], parameter["name"])
+            for parameter in self._described.get("parameters", ())
+            # What names the tenant is not the route's own.
+            if (
+                parameter["in"] == "query"
+                or parameter["name"] in ROUTES[self._name].param_convertors
+            )
+            and self._resolved(parameter["schema"]).get("type") == "string"
+        ]
+        for name, schema in self.fields().items():
+            if schema.get("type") == "string":
+                secret = schema.get("format") == "password"
+                found.append(Place("body", name, secret=secret))
+            elif schema.get("type") == "object" and "properties" not in schema:
+                found.append(Place("body", name, within="text"))
+        return found
+
+    def documents(self, status: int, code: str) -> bool:
+        """Tell whether a problem is documented."""
+        response = self._described["responses"].get(str(status), {})
+        return f"`{code}`" in response.get("description", "")
+
+    def _resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
+        if "$ref" in schema:
+            return self._resolved(self._schemas[schema["$ref"].rpartition("/")[2]])
+        for choice in schema.get("anyOf", ()):
+            return self._resolved(choice)
+        return schema
