@@ -57,6 +57,7 @@ def test_newer_releases_are_proposed_of_all_that_is_pinned(
 ) -> None:
     service = render(**answers)
     pinned = {
+        # In the order of the file.
         "uv": "pyproject.toml",
         "github-actions": ".github/workflows/ci.yml",
         "docker": "Dockerfile",
@@ -68,8 +69,8 @@ def test_newer_releases_are_proposed_of_all_that_is_pinned(
         folder = service / update["directory"].lstrip("/")
         assert (folder / pinned[update["package-ecosystem"]]).is_file()
         assert update["cooldown"]["default-days"] >= 7
-    found = [path for path in pinned.values() if list(service.rglob(Path(path).name))]
-    assert len(updates) == len(found)
+    found = [each for each, path in pinned.items() if list(service.rglob(Path(path).name))]
+    assert [update["package-ecosystem"] for update in updates] == found
 
 
 @every_two
