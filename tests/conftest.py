@@ -33,6 +33,12 @@ IDENTITY = {
 }
 
 
+def pytest_report_header() -> str:
+    """Tell whether suites try the service behind PgBouncer; those that cannot leave tests/test_pooler.py out."""
+    found = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    return f"pgbouncer: {found or 'not installed, so suites run without tests/test_pooler.py'}"
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No git or Copier configuration of the person who runs the tests."""

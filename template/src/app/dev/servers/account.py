@@ -1,4 +1,4 @@
-"""Under which account PostgreSQL runs: it refuses root."""
+"""Under which account a server runs that refuses root, as PostgreSQL does."""
 
 import os
 import pwd
@@ -44,7 +44,7 @@ def without_root(program: Path, folder: Path) -> Account:
         if _can_run(account, program, folder):
             return account
     raise ToolMissing(
-        f"PostgreSQL refuses to run as root, and no other account can run {program} in {folder}."
+        f"{program.name} refuses to run as root, and no other account can run {program} in {folder}."
         " Start this as an ordinary user, or from a folder that every user may enter."
     )
 
