@@ -41,6 +41,9 @@ class Gate:
     def overhear(self, client: object, data: bytes, *, from_client: bool) -> None:
         """Told of all that passes; `client` stands for the connection."""
 
+    async def end_of_stream(self, *, from_client: bool) -> None:
+        """Told when one side has hung up; the other hears of it when this returns."""
+
     async def _forward(
         self, client_reader: asyncio.StreamReader, client_writer: asyncio.StreamWriter
     ) -> None:
@@ -75,3 +78,4 @@ class Gate:
                 self.overhear(client, data, from_client=writer is not client)
                 writer.write(data)
                 await writer.drain()
+        await self.end_of_stream(from_client=writer is not client)

@@ -1,11 +1,13 @@
 """One transaction on one connection: it commits or leaves nothing, and a forgotten tenant is an error."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, ProgrammingError
@@ -20,6 +22,7 @@ from app.models.public.tenants import Tenant
 from app.models.tenant.projects import Project
 from app.repositories.tenant.projects import ProjectRepository
 from app.schemas.base import NEWEST, PageRequest
+from tests.gate import Gate
 
 
 class Kept(AppError):
@@ -217,6 +220,98 @@ async def test_connections_that_the_server_closed_cost_no_request(
     )
     await connection.close()
     assert isinstance(await names(database, acme), set)
+
+
+class SlowFarewell(Gate):
+    """Hands on what the server says when it hangs up, but not yet that it has hung up."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(host, port)
+        self.said, self.heard = asyncio.Event(), asyncio.Event()
+
+    def overhear(self, client: object, data: bytes, *, from_client: bool) -> None:
+        """Listen for the farewell: SQLSTATE 57P01."""
+        if not from_client and b"57P01" in data:
+            self.said.set()
+
+    async def end_of_stream(self, *, from_client: bool) -> None:
+        """Wait for the client to hang up by itself."""
+        if from_client:
+            self.heard.set()
+        await self.heard.wait()
+
+
+@asynccontextmanager
+async def one_connection_behind(
+    settings: DatabaseSettings,
+) -> AsyncIterator[tuple[SlowFarewell, Database]]:
+    url = make_url(settings.url.get_secret_value())
+    async with SlowFarewell(url.host or "", url.port or 5432) as gate:
+        through = url.set(host="127.0.0.1", port=gate.port).render_as_string(hide_password=False)
+        changes = {"url": SecretStr(through), "pool_size": 1, "max_overflow": 0}
+        async with Database(settings.model_copy(update=changes)) as database:
+            yield gate, database
+
+
+async def terminate(admin_url: str, pid: int) -> None:
+    connection = await asyncpg.connect(admin_url)
+    await connection.execute("SELECT pg_terminate_backend($1)", pid)
+    await connection.close()
+
+
+async def backend(session: TenantSession | LobbySession) -> int:
+    pid: int = await session.scalar(select(func.pg_backend_pid())) or 0
+    return pid
+
+
+async def test_a_farewell_costs_no_request_that_comes_after(
+    database_settings: DatabaseSettings, admin_url: str
+) -> None:
+    async with one_connection_behind(database_settings) as (gate, database):
+        async with database.lobby() as lobby:
+            pid = await backend(lobby)
+        await terminate(admin_url, pid)
+        await gate.said.wait()
+        async with database.lobby() as lobby:
+            assert await backend(lobby) != pid
+
+
+async def test_a_farewell_within_a_transaction_is_a_reason_to_try_again(
+    database_settings: DatabaseSettings, admin_url: str
+) -> None:
+    async def request(database: Database, gate: SlowFarewell) -> None:
+        async with database.lobby() as lobby:
+            await terminate(admin_url, await backend(lobby))
+            await gate.said.wait()
+            await backend(lobby)
+
+    async with one_connection_behind(database_settings) as (gate, database):
+        with pytest.raises(Unavailable):
+            await request(database, gate)
+        async with database.lobby() as lobby:
+            assert await backend(lobby)
+
+
+@pytest.mark.parametrize(
+    "sqlstate",
+    [
+        "53100",  # the disk is full
+        "57014",  # the statement took too long
+        "58030",  # a file cannot be read or written
+        "XX000",  # a file cannot grow beyond its limit
+    ],
+)
+async def test_trouble_of_the_server_is_a_reason_to_try_again(
+    database: Database, sqlstate: str
+) -> None:
+    async def request() -> None:
+        async with database.lobby() as lobby:
+            await lobby.execute(
+                text(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{sqlstate}'; END $$")
+            )
+
+    with pytest.raises(Unavailable):
+        await request()
 
 
 async def test_no_connection_to_be_had_is_a_reason_to_try_again(

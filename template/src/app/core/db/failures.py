@@ -10,10 +10,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 _TRANSIENT: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    # The server's farewell has arrived, the end of its stream has not.
+    asyncpg.InternalClientError,
     asyncpg.exceptions.OperatorInterventionError,
     asyncpg.exceptions.InsufficientResourcesError,
     asyncpg.exceptions.TransactionRollbackError,
     asyncpg.exceptions.LockNotAvailableError,
+    # The server's own trouble: with a file that cannot grow or be read, or with a race in its catalogue.
+    asyncpg.InternalServerError,
+    asyncpg.PostgresSystemError,
     asyncpg.exceptions.ReadOnlySQLTransactionError,
     PoolTimeoutError,
     ConnectionError,
@@ -22,7 +27,6 @@ _TRANSIENT: Final = (
 _LOST_CONNECTION: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    # The server's farewell has arrived, the end of its stream has not.
     asyncpg.InternalClientError,
     asyncpg.exceptions.AdminShutdownError,
     asyncpg.exceptions.CrashShutdownError,
