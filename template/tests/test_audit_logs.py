@@ -120,6 +120,8 @@ async def test_a_period_includes_its_start_and_not_its_end(
         ("since=0001-01-01T00:00:00%2B14:00", "/query/since"),
         ("until=9999-12-31T23:59:59-14:00", "/query/until"),
         ("until=99999999999999999999", "/query/until"),
+        ("since=0.5", "/query/since"),
+        ("until=1767225600", "/query/until"),
         ("action=%00", "/query/action"),
         (f"action={'x' * 65}", "/query/action"),
         ("entity_type=a%00b", "/query/entity_type"),
