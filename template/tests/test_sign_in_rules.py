@@ -79,6 +79,13 @@ async def test_by_default_both_ways_are_open(owner: Member) -> None:
         assert answer.json() == {"requires_provider": False}
 
 
+@pytest.mark.parametrize("value", [0, 1, "false", None])
+async def test_the_rule_is_true_or_false(owner: Member, value: object) -> None:
+    body = {"requires_provider": value}
+    answer = await owner.call(await owner.by_password(), "PUT", "/tenant/sign-in", json=body)
+    assert answer.status_code == 422
+
+
 async def test_a_required_provider_shuts_passwords_out_at_once(owner: Member) -> None:
     here, lobby = await owner.by_password(), await owner.by_password(lobby=True)
     vouched = await owner.by_provider()
