@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 
 def normalise_email(value: str) -> str:
@@ -24,4 +24,9 @@ def normalise_email(value: str) -> str:
     return (parsed.ascii_email or parsed.normalized).lower()
 
 
-Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(normalise_email)]
+Email = Annotated[
+    str,
+    StringConstraints(max_length=254),
+    AfterValidator(normalise_email),
+    Field(json_schema_extra={"format": "email"}),
+]

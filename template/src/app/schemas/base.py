@@ -95,7 +95,9 @@ def _readable(cursor: str) -> str:
     return cursor
 
 
-Cursor = Annotated[str, StringConstraints(max_length=32), AfterValidator(_readable)]
+Cursor = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{32}$"), AfterValidator(_readable)
+]
 
 
 class Page[T](BaseModel):
