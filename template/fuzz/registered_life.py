@@ -1,0 +1,59 @@
+"""The life of tenants that also come of registrations."""
+
+from typing import Final
+
+from hypothesis.stateful import MultipleResults, multiple, rule
+
+from app.models.public.email_verifications import VerificationPurpose
+from app.models.public.tenants import TenantStatus
+from fuzz.life import PEOPLE, SLUGS, Life
+from fuzz.model import SLUG_TAKEN, ModelTenant, Person
+from tests.mailbox import Mailbox
+from tests.sign_in.password import PASSWORD
+
+_AUTH: Final = "/api/v1/auth"
+_WAITING: Final = "SELECT id FROM public.tenants WHERE slug = :slug AND status = 'pending'"
+_PROOF: Final = "SELECT id FROM public.email_verifications WHERE tenant_id = :id"
+
+
+class RegisteredLife(Life):
+    """People also register tenants, which wait until the address is proven."""
+
+    tenants = Life.tenants
+
+    @rule(target=tenants, person=PEOPLE, suffix=SLUGS)
+    def register(self, person: Person, suffix: str) -> ModelTenant | MultipleResults[ModelTenant]:
+        """Register a tenant with the address of somebody who has an account."""
+        slug = self.prefix + suffix
+        body = {
+            "email": self.people[person].email,
+            "password": PASSWORD,
+            "full_name": "Ada Lovelace",
+            "tenant_name": "Analytical Engines",
+            "tenant_slug": slug,
+        }
+        client = self.stage.world.client
+        answer = self.now(client.post(f"{_AUTH}/register", json=body))
+        if self.refused(answer, SLUG_TAKEN if self.is_taken(slug) else None):
+            return multiple()
+        # The mail makes the token.
+        self.now(Mailbox(self.stage.world.components).of(""))
+        [[id]] = self.now(self.stage.rows(_WAITING, slug=slug))
+        return self.begun(str(id), slug, person, TenantStatus.PENDING)
+
+    @rule(tenant=tenants)
+    def verify(self, tenant: ModelTenant) -> None:
+        """Prove the address, be it for the first or the second time."""
+        proofs = self.now(self.stage.rows(_PROOF, id=tenant.id))
+        if not proofs:
+            return
+        tokens = self.stage.world.components.derived_tokens
+        token = tokens.derive(VerificationPurpose.VERIFY_EMAIL, proofs[0].id)
+        client = self.stage.world.client
+        answer = self.now(client.post(f"{_AUTH}/verify-email", json={"token": token}))
+        if self.refused(answer, (400, "token-invalid") if tenant.proven else None):
+            return
+        tenant.proven = True
+        if tenant.status is TenantStatus.PENDING:
+            tenant.status = TenantStatus.PROVISIONING
+            tenant.actions.append("tenant.confirmed")
