@@ -56,7 +56,8 @@ async def test_who_reads_the_mail_sets_the_password(
 async def test_a_reset_token_works_once_and_takes_the_others_with_it(
     client: httpx.AsyncClient, factory: Factory, mailbox: Mailbox
 ) -> None:
-    user = await factory.user()
+    user, bystander = await factory.user(), await factory.user()
+    await forgot(client, bystander.email)
     await forgot(client, user.email)
     await forgot(client, user.email)
     first, second = [token_in(message) for message in await mailbox.of(user.email)]
@@ -68,6 +69,8 @@ async def test_a_reset_token_works_once_and_takes_the_others_with_it(
     assert sorted(answer.status_code for answer in answers) == [204, 400, 400]
     refused = next(answer for answer in answers if answer.status_code == 400)
     assert refused.json()["type"] == "/problems/token-invalid"
+    untouched = await mailbox.token(bystander.email)
+    assert (await reset(client, untouched, NEW_PASSWORD)).status_code == 204
 
 
 async def test_a_reset_that_was_mailed_ends_with_the_password_that_was_forgotten(

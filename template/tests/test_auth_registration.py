@@ -300,6 +300,8 @@ async def test_the_mail_is_sent_again_as_long_as_it_is_not_answered(
 ) -> None:
     body = await register(client)
     await mailbox.of(body["email"])
+    # The newest one is somebody else's.
+    await register(client)
     resend = {"email": body["email"].upper()}
     answer = await client.post("/api/v1/auth/resend-verification", json=resend)
     assert answer.status_code == 202

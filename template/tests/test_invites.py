@@ -14,7 +14,7 @@ from app.core.db.database import Database
 from app.core.identifiers import utcnow, uuid7
 from app.core.roles import Role
 from app.models.public.audit_logs import AuditLog
-from app.models.public.tenant_invites import TenantInvite
+from app.models.public.tenant_invites import InviteStatus, TenantInvite
 from app.models.public.tenants import Tenant, TenantStatus
 from tests.answers import problem
 from tests.factories import Factory, SignedIn
@@ -116,10 +116,14 @@ async def test_an_address_has_one_pending_invite_in_each_tenant(
     await invited(await factory.member(other.slug, Role.ADMIN), email)
 
 
-async def test_a_lapsed_invite_makes_room_for_the_next(admin: SignedIn, database: Database) -> None:
+async def test_a_lapsed_invite_makes_room_for_the_next(
+    admin: SignedIn, factory: Factory, database: Database
+) -> None:
     email = address()
     old = await invited(admin, email)
-    await let_lapse(database, old["id"])
+    elsewhere = await invited(await factory.member("acme", Role.OWNER), email)
+    for invite in (old, elsewhere):
+        await let_lapse(database, invite["id"])
     assert (await admin.get(f"/invites/{old['id']}")).json()["status"] == "expired"
     assert problem(await admin.post(f"/invites/{old['id']}/resend")) == (409, "invite-not-pending")
     assert problem(await admin.delete(f"/invites/{old['id']}")) == (409, "invite-not-pending")
@@ -128,6 +132,9 @@ async def test_a_lapsed_invite_makes_room_for_the_next(admin: SignedIn, database
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
     statuses = [item["status"] for item in (await admin.get("/invites")).json()["items"]]
     assert statuses == ["pending", "expired"]
+    async with database.lobby() as lobby:
+        one = select(col(TenantInvite.status)).where(col(TenantInvite.id) == UUID(elsewhere["id"]))
+        assert await lobby.scalar(one) is InviteStatus.PENDING
 
 
 async def test_a_member_is_not_invited_again(

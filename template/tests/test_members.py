@@ -1,6 +1,7 @@
 """Members: who sees them, changes their role and removes them."""
 
 import asyncio
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -231,6 +232,23 @@ async def test_an_assumed_owner_leaves_owners_alone(
     ):
         assert problem(answer) == (403, "assumed-identity")
     assert (await assumed.patch(f"/members/{member.user_id}", {"role": "admin"})).is_success
+
+
+async def test_a_removal_lets_only_the_sessions_expire_that_it_is_about(
+    factory: Factory, tenant: Tenant, owner: SignedIn, database: Database
+) -> None:
+    user, colleague = await factory.user(), await factory.member(tenant.slug)
+    await factory.join(user, tenant.slug)
+    here, elsewhere = await factory.sign_in(user, tenant.slug), await factory.sign_in(user, "acme")
+    assert (await owner.delete(f"/members/{user.id}")).status_code == 204
+    async with database.lobby() as lobby:
+        soon = await lobby.scalars(
+            select(col(RefreshToken.family_id)).where(
+                col(RefreshToken.user_id).in_((user.id, colleague.user_id)),
+                col(RefreshToken.expires_at) < utcnow() + timedelta(days=1),
+            )
+        )
+    assert soon == [here.session_id], elsewhere
 
 
 async def test_a_membership_elsewhere_stays_as_it_is(

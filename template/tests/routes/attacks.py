@@ -30,6 +30,9 @@ UNVERIFIED: Final = (403, "email-not-verified")
 NO_SUPERUSER: Final = (403, "superuser-required")
 ASSUMED: Final = (403, "assumed-identity")
 
+DECIDED_LATER: Final = (ROLE, ASSUMED)
+"""What a service may find as well, and then gives a detail."""
+
 HEADERS: Final = {401: "www-authenticate", 503: "retry-after"}
 """What a refusal with this status has to carry."""
 
@@ -47,9 +50,12 @@ class Attack:
         """Return what is wrong with the answer to it."""
         if isinstance(self.refusal, Call):
             return await self._difference(answer, self.refusal)
-        got = (answer.status_code, _content(answer).get("type", "").removeprefix("/problems/"))
+        content = _content(answer)
+        got = (answer.status_code, content.get("type", "").removeprefix("/problems/"))
         if got != self.refusal:
             return f"was answered with {got}, not with {self.refusal}"
+        if got in DECIDED_LATER and content["detail"]:
+            return f"was refused by the service, not before it: {content['detail']}"
         header = HEADERS.get(answer.status_code, "content-type")
         return None if header in answer.headers else f"was answered without {header}"
 
@@ -166,6 +172,15 @@ def leaked(secrets: set[str], call: Call, answer: httpx.Response) -> list[str]:
     return [secret for secret in secrets if secret in answer.text and secret not in said]
 
 
+def is_uuid(text: str) -> bool:
+    """Tell whether something reads as a UUID."""
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _content(answer: httpx.Response) -> Any:
     content = answer.json() if answer.content else {}
     if isinstance(content, Mapping):
@@ -174,11 +189,7 @@ def _content(answer: httpx.Response) -> Any:
 
 
 def _unknown(id: str) -> str:
-    try:
-        UUID(id)
-    except ValueError:
-        return f"n-{uuid4().hex}"
-    return str(uuid4())
+    return str(uuid4()) if is_uuid(id) else f"n-{uuid4().hex}"
 
 
 def _is_id(name: str, schema: Mapping[str, Any]) -> bool:

@@ -227,7 +227,8 @@ def _value(name: str, schema: dict[str, Any], definitions: dict[str, Any]) -> An
     for choice in schema.get("anyOf", ()):
         return _value(name, choice, definitions)
     if "enum" in schema:
-        return schema["enum"][0]
+        # Of roles, the least: what only the mightiest may ask for would be refused for another reason.
+        return schema["enum"][-1]
     match schema.get("type"):
         case "object":
             fields = schema.get("properties", {})

@@ -47,7 +47,7 @@ async def assume_identity(world: World) -> Asked:
 
 async def update_tenant(world: World) -> Asked:
     _, owner = await world.tenant()
-    return Asked(body={"name": "New", "slug": slug(), "metadata": {"plan": "pro"}}, caller=owner)
+    return Asked(body={"name": "New", "metadata": {"plan": "pro"}}, caller=owner)
 
 
 async def delete_tenant(world: World) -> Asked:

@@ -5,6 +5,9 @@ Each is attacked (`tests/routes/attacks.py`) as one that admits whom it is meant
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from http import HTTPStatus
+from typing import Final
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -17,12 +20,14 @@ from app.main import create_app
 from app.models.public.tenants import TenantStatus
 from app.services.audit_trail import Actor, AuditTrail
 from tests.factories import SignedIn
-from tests.routes.access import access_of, demanded_by, described, paths_beside
-from tests.routes.attacks import Attack, Siege, leaked
+from tests.routes.access import MEMBER, access_of, demanded_by, described, paths_beside
+from tests.routes.attacks import Attack, Siege, is_uuid, leaked
 from tests.routes.intruders import Intruders, gathered
 from tests.routes.requests import ROUTES, Call, World
 from tests.routes.tables import table
 from tests.sending import send
+
+NEWEST: Final = 20
 
 type Rows = dict[str, tuple[int, int]]
 """Of each table how many rows it has, and the sum of the transactions that wrote them: a write changes one of both."""
@@ -48,25 +53,57 @@ async def other(world: World) -> World:
 
 
 @pytest.fixture(scope="module")
-async def rows(settings: Settings) -> AsyncIterator[Callable[[], Awaitable[Rows]]]:
-    """What every table of the lobby and of tenants has now."""
+async def owner_connection(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
+    """Sees the tables of the lobby and of every tenant."""
     assert settings.database.owner_url is not None
     connection = await asyncpg.connect(settings.database.owner_url.get_secret_value())
-    tables = await connection.fetch(
-        "SELECT format('%I.%I', schemaname, tablename) FROM pg_catalog.pg_tables"
-        " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
-    )
-    counts = [
-        f"SELECT '{name}', count(*), coalesce(sum(xmin::text::bigint), 0) FROM {name}"  # noqa: S608  names of this database
-        for (name,) in tables
-    ]
+    yield connection
+    await connection.close()
 
-    async def now() -> Rows:
-        found = await connection.fetch(" UNION ALL ".join(counts))
+
+@pytest.fixture(scope="module")
+async def rows(owner_connection: asyncpg.Connection) -> Callable[..., Awaitable[Rows]]:
+    """What every table has now; with ids, the rows alone that hold one of them, and all of globex."""
+    tables = await owner_connection.fetch(
+        """
+        SELECT format('%I.%I', nspname, relname), nspname = 'tenant_globex',
+               coalesce(string_agg(quote_ident(attname), ', ') FILTER (WHERE atttypid = 'uuid'::regtype), 'NULL')
+        FROM pg_catalog.pg_class JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
+        JOIN pg_catalog.pg_attribute ON attrelid = pg_class.oid AND attnum > 0
+        WHERE relkind = 'r' AND nspname NOT IN ('pg_catalog', 'information_schema') GROUP BY 1, 2
+        """
+    )
+    counts = " UNION ALL ".join(
+        f"SELECT '{name}', count(*), coalesce(sum(xmin::text::bigint), 0) FROM {name}"  # noqa: S608  names of this database
+        f" WHERE $1::uuid[] IS NULL OR {is_globex} OR $1 && ARRAY[{ids}]::uuid[]"
+        for name, is_globex, ids in tables
+    )
+
+    async def now(*ids: str) -> Rows:
+        found = await owner_connection.fetch(counts, [UUID(id) for id in ids] or None)
         return {name: (count, written) for name, count, written in found}
 
-    yield now
-    await connection.close()
+    return now
+
+
+@pytest.fixture(scope="module")
+async def kept(world: World, owner_connection: asyncpg.Connection) -> set[str]:
+    """Ids of what globex has in its schema: whatever a POST makes there."""
+    globex = replace(world, owner=await world.factory.member("globex", Role.OWNER))
+    for name, route in ROUTES.items():
+        if access_of(name) == MEMBER and route.status_code == HTTPStatus.CREATED:
+            await answered(name, await globex.prepare(name))
+    tables = await owner_connection.fetch(
+        "SELECT conrelid::regclass::text, attname FROM pg_catalog.pg_constraint"
+        " JOIN pg_catalog.pg_attribute ON attrelid = conrelid AND ARRAY[attnum] = conkey"
+        " WHERE contype = 'p' AND connamespace = 'tenant_globex'::regnamespace"
+        " AND atttypid = 'uuid'::regtype"
+    )
+    newest = [
+        f"(SELECT {key}::text FROM {name} ORDER BY {key} DESC LIMIT {NEWEST})"  # noqa: S608  names of this database
+        for name, key in tables
+    ]
+    return {id for (id,) in await owner_connection.fetch(" UNION ALL ".join(newest))}
 
 
 def secrets_of(other: World, *ids: str | None) -> set[str]:
@@ -96,7 +133,8 @@ async def test_a_route_admits_nobody_else(
     world: World,
     other: World,
     intruders: Intruders,
-    rows: Callable[[], Awaitable[Rows]],
+    rows: Callable[..., Awaitable[Rows]],
+    kept: set[str],
     name: str,
     request: pytest.FixtureRequest,
 ) -> None:
@@ -105,15 +143,18 @@ async def test_a_route_admits_nobody_else(
     mine, theirs = await world.prepare(name), await other.prepare(name)
     is_read = mine.route.methods == {"GET"}
     made = await other.made_in(mine.route.path_format) if is_read else None
-    secrets = secrets_of(other, made, *theirs.path.values())
+    secrets = kept | secrets_of(other, made, *theirs.path.values())
     attacks = await Siege(world, other, intruders).on(access, mine, theirs)
     before = await rows()
     faults = await faults_of(attacks, secrets)
     after = await rows()
     faults += [f"{table} was written" for table in after if after[table] != before[table]]
     assert not faults, "\n".join([f"{name}:", *faults])
+    owned = [id for id in (*secrets_of(other), *theirs.path.values()) if is_uuid(id)]
+    before = await rows(*owned)
     answer = await answered(name, mine)
     assert access.superuser or not leaked(secrets, mine, answer), answer.text
+    assert await rows(*owned) == before, "What is allowed changed what is the other's."
     # The ids that were attacked are of rows that are there.
     await answered(name, theirs)
     # For whoever counts.
