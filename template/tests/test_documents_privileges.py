@@ -15,6 +15,9 @@ DOCUMENT: Final = Path(__file__).parents[1] / "docs" / "security.md"
 SCHEMAS: Final = {"public": "public", "tenant_…": "tenant_acme"}
 EVERY_OTHER: Final = "every other table"
 
+OF_TENANTS: Final = re.compile(r"lobby_[0-9a-f]{8}_|tenant_scratch_")
+"""How the names of tenants' roles begin, and of what they share."""
+
 type Names = dict[str, str]
 """What the document calls the roles of the test database."""
 
@@ -24,10 +27,13 @@ type Grant = tuple[str, str, str]
 
 ACLS: Final = """
 WITH lobby AS (
-    SELECT oid, nspname FROM pg_catalog.pg_namespace WHERE nspname IN ('public', 'tenant_acme')
+    SELECT * FROM pg_catalog.pg_namespace
+    WHERE nspname !~ '^(pg_|information_schema$)' AND (nspname = 'tenant_acme' OR nspname !~ '^tenant_')
 ), granted AS (
-    SELECT 'schema ' || nspname AS what, nspacl AS acl, nspowner AS owner
-    FROM pg_catalog.pg_namespace WHERE nspname IN ('public', 'tenant_acme')
+    SELECT 'schema ' || nspname AS what, nspacl AS acl, nspowner AS owner FROM lobby
+    UNION ALL
+    SELECT 'database', array_remove(datacl, makeaclitem(0, datdba, 'CONNECT', false)), datdba
+    FROM pg_catalog.pg_database WHERE datname = current_database()
     UNION ALL
     SELECT CASE relkind WHEN 'S' THEN 'sequence ' ELSE 'table ' END || nspname || '.' || relname,
            relacl, relowner
@@ -42,8 +48,9 @@ WITH lobby AS (
     FROM pg_catalog.pg_proc JOIN lobby ON lobby.oid = pronamespace
     UNION ALL
     SELECT CASE defaclobjtype WHEN 'r' THEN 'later tables ' WHEN 'S' THEN 'later sequences '
-               ELSE 'later ' || defaclobjtype::text || ' ' END || nspname, defaclacl, defaclrole
-    FROM pg_catalog.pg_default_acl JOIN lobby ON lobby.oid = defaclnamespace
+               ELSE 'later ' || defaclobjtype::text || ' ' END || coalesce(nspname, 'everywhere'), defaclacl, defaclrole
+    FROM pg_catalog.pg_default_acl LEFT JOIN lobby ON lobby.oid = defaclnamespace
+    WHERE defaclnamespace = 0 OR nspname IS NOT NULL
 )
 SELECT coalesce(nullif(grantee, 0)::regrole::text, 'PUBLIC') AS role, what,
        privilege_type || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END AS privilege
@@ -137,13 +144,12 @@ async def test_privileges(connection: asyncpg.Connection, names: Names) -> None:
 
 
 async def test_memberships(connection: asyncpg.Connection, names: Names) -> None:
-    roles = [role for role, name in names.items() if name in {"tenant", "tenants"}]
-    rows = await connection.fetch(MEMBERSHIPS, roles)
+    rows = await connection.fetch(MEMBERSHIPS, list(names))
     found = {
         (names.get(member, member), names.get(role, role), option)
         for member, role, *given in rows
         # Other tenants' roles have this one's memberships, those of a new migration's scratch schema too.
-        if member in names or not member.startswith(("lobby_", "tenant_scratch_"))
+        if all(each in names or not OF_TENANTS.match(each) for each in (member, role))
         for option, is_given in zip(("ADMIN", "INHERIT", "SET"), given, strict=True)
         if is_given
     }
@@ -163,6 +169,20 @@ async def test_attributes(connection: asyncpg.Connection, names: Names) -> None:
         for role, _, attributes in table_below("Role", "Who", "Attributes")
     }
     assert found == documented
+
+
+async def test_functions_with_their_owners_rights(connection: asyncpg.Connection) -> None:
+    rows = await connection.fetch(
+        """
+        SELECT proname, coalesce(proconfig::text LIKE '%search_path=%', false)
+        FROM pg_catalog.pg_proc JOIN pg_catalog.pg_namespace n ON n.oid = pronamespace
+        WHERE prosecdef AND nspname !~ '^(pg_|information_schema$)'
+        """
+    )
+    text, _, _ = DOCUMENT.read_text().partition("(SECURITY DEFINER)")
+    documented = re.findall(r"`(\w+)`", text.rpartition("\n\n")[2])
+    # With a path of the caller's they would run the caller's functions.
+    assert dict(rows) == dict.fromkeys(documented, True)
 
 
 async def test_what_is_not_the_owners(connection: asyncpg.Connection) -> None:

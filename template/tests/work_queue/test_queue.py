@@ -4,9 +4,7 @@ from contextlib import suppress
 
 import pytest
 from pgqueuer import Job
-from sqlalchemy import text
 
-from app.core.db.sessions import LobbySession
 from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind, WorkflowStatus
 from app.services.background_work import BackgroundWork
 from app.work_queue.jobs import execution_of
@@ -20,19 +18,6 @@ class Undone(Exception):
 
 async def jobs(driver: ObservedDriver) -> list[Job]:
     return await queries(driver).browse_queue(100, 0)
-
-
-async def rights(lobby: LobbySession) -> dict[str, bool]:
-    query = text(
-        "SELECT 'schema' AS what, has_schema_privilege(oid, 'USAGE, CREATE') AS given"
-        " FROM pg_catalog.pg_namespace WHERE nspname = 'queue' UNION ALL"
-        " SELECT relname, has_table_privilege(oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE')"
-        " FROM pg_catalog.pg_class"
-        " WHERE relnamespace = 'queue'::regnamespace AND relkind = 'r' UNION ALL"
-        " SELECT proname, has_function_privilege(oid, 'EXECUTE')"
-        " FROM pg_catalog.pg_proc WHERE pronamespace = 'queue'::regnamespace"
-    )
-    return {row.what: row.given for row in await lobby.execute(query)}
 
 
 async def test_a_request_has_its_job_when_it_commits(
@@ -67,13 +52,6 @@ async def test_a_row_that_is_over_needs_no_job(
         await lobby.add(over)
 
     assert await jobs(driver) == []
-
-
-async def test_the_applications_role_has_no_rights_in_the_queue(work: BackgroundWork) -> None:
-    async with work.database.lobby() as lobby:
-        found = await rights(lobby)
-    assert {"schema", "pgqueuer", "pgqueuer_log", "enqueue_execution"} <= found.keys()
-    assert not any(found.values())
 
 
 async def test_the_tables_are_what_the_installed_library_wants(driver: ObservedDriver) -> None:
