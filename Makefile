@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo render bench test test-template test-quick test-suites jobs lint lock clean
+.PHONY: help demo render bench faults test test-template test-quick test-suites jobs lint lock clean
 
 # Answers to the template's questions, as in ANSWERS="auth_mode=password"; defaults for the rest.
 # make exports it, as it does all that is set on its command line.
@@ -19,6 +19,9 @@ render: ## Render the working tree [DEST=build/service, ANSWERS]
 
 bench: ## Measure a render beside two floors, in six minutes [QUICK=1: roughly, in two; ANSWERS]
 	@scripts/bootstrap && exec $(PYTHON) scripts/bench.py $(if $(QUICK),--plan quick) $(ANSWERS)
+
+faults: ## Break what a render runs on, under load, in two to three minutes [ONLY=postgresql, ANSWERS]
+	@scripts/bootstrap && exec $(PYTHON) scripts/faults.py --only "$(ONLY)" $(ANSWERS)
 
 test: lint test-template test-suites ## Every test: the template's, then the suites of what it renders [ANSWERS]
 

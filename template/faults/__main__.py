@@ -1,0 +1,55 @@
+"""`make faults`: real servers and processes under load, and one fault after the other. Linux only."""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from faults import report
+from faults.catalogue import FAULTS
+from faults.clients import cast
+from faults.fault import Fault
+from faults.run import Result, run
+from faults.stage import stage
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+
+
+def main() -> None:
+    """Exit with 1 if a fault was not survived."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="faults whose names contain this, in any case")
+    parser.add_argument(
+        "--into", type=Path, default=ROOT / "docs", help="folder for what is kept; docs"
+    )
+    arguments = parser.parse_args()
+    if sys.platform != "linux":
+        sys.exit("The faults limit files and look at processes as only Linux lets them.")
+    wanted = [f for f in FAULTS if arguments.only.lower() in f.name.lower()]
+    if not wanted:
+        sys.exit(f"There is no such fault; there are {', '.join(f.name for f in FAULTS)}.")
+    into = arguments.into.absolute()
+    results = asyncio.run(_make(wanted))
+    print(report.summary(results))
+    if wanted == list(FAULTS):
+        report.write(results, into)
+        print(f"Kept in {into}")
+    sys.exit(not all(result.is_survived for result in results))
+
+
+async def _make(faults: Sequence[Fault]) -> list[Result]:
+    began, results = time.monotonic(), []
+    async with stage() as running, cast(running.url) as people:
+        async for result in run(running, people, faults):
+            results.append(result)
+            print(f"faults: {time.monotonic() - began:3.0f} s, {report.line(result)}", flush=True)
+        if not all(result.is_survived for result in results):
+            print("\n".join(running.lines), file=sys.stderr)
+    return results
+
+
+if __name__ == "__main__":
+    main()

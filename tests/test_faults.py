@@ -1,0 +1,103 @@
+"""Nothing is lost, half done or done twice, whatever breaks: `make faults` on one render of each background engine."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Renderer
+from matrix import Answers, choices, name
+from render import questions
+
+pytestmark = [pytest.mark.serial, pytest.mark.slow]
+
+COMBINATIONS: list[Answers] = [
+    dict(zip(choices(questions()), answers, strict=True))
+    for answers in (
+        ("header", "temporal", "redis", "password"),
+        ("subdomain", "postgres", "memory", "both"),
+        ("token", "inline", "redis", "oidc"),
+    )
+]
+TIMEOUT_SECONDS = 480
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a run ended."""
+
+    code: int
+    output: str
+    results: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def runs(
+    render: Renderer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[Run]]]:
+    """Run all of them at once: most of the time each waits."""
+    services = {name(answers): render(**answers) for answers in COMBINATIONS}
+    kept = tmp_path_factory.mktemp("faults")
+    with ThreadPoolExecutor(len(services)) as pool:
+        yield {
+            each: pool.submit(make_faults, service, kept / each)
+            for each, service in services.items()
+        }
+
+
+def make_faults(service: Path, into: Path) -> Run:
+    """Make every fault, and return what came of it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "faults", "--into", str(into)],
+        cwd=service,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(service), str(service / "src")])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=TIMEOUT_SECONDS,
+    )
+    results = into / "reliability.json"
+    return Run(
+        done.returncode, done.stdout, json.loads(results.read_text()) if results.exists() else []
+    )
+
+
+def test_each_engine_is_among_them() -> None:
+    """And each other answer that changes what can break."""
+    for question in ("background_engine", "rate_limit_backend", "auth_mode"):
+        wanted = set(choices(questions())[question]) - {"none"}
+        assert {answers[question] for answers in COMBINATIONS} == wanted
+
+
+@pytest.mark.parametrize("answers", COMBINATIONS, ids=name)
+def test_every_fault_is_survived(
+    runs: dict[str, Future[Run]], answers: Answers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = runs[name(answers)].result()
+    lost = [line for result in run.results for line in result["findings"]["lost"]]
+    sent = sum(sum(result["outcomes"].values()) for result in run.results)
+    survived = sum(result["survived"] for result in run.results)
+    with capsys.disabled():
+        print(
+            f"\n{name(answers)}: {survived} of {len(run.results)} faults survived,"
+            f" {sent} requests sent, {len(lost)} lost",
+            end="",
+            flush=True,
+        )
+    assert run.code == 0, run.output[-8000:]
+    assert survived == len(run.results) > 0
+    assert not lost
+    # The load was one, and each fault that has to be felt was felt.
+    told = {result["name"]: result for result in run.results}
+    assert all(sum(result["outcomes"].values()) > 100 for result in run.results)
+    for felt in ("PostgreSQL restarted", "PostgreSQL killed", "Disk full", "Pool exhausted"):
+        assert told[felt]["outcomes"].get("503"), felt
+    assert told["API killed between commit and answer"]["findings"]["unanswered"] >= 1
