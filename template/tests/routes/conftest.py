@@ -11,4 +11,4 @@ from tests.routes.requests import World
 @pytest.fixture(scope="session")
 async def world(app: FastAPI, client: httpx.AsyncClient, factory: Factory) -> World:
     """People of acme, of the lobby and of the platform, and their requests."""
-    return await World.of(app.state.components, client, factory)
+    return await World.of(app, client, factory)

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 from uuid import UUID, uuid4
 
 import httpx
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
@@ -112,7 +113,7 @@ class Call:
 class World:
     """Whom and what requests are about."""
 
-    components: Components
+    app: FastAPI
     client: httpx.AsyncClient
     factory: Factory
     owner: SignedIn
@@ -122,18 +123,22 @@ class World:
     superuser: SignedIn
 
     @classmethod
-    async def of(
-        cls, components: Components, client: httpx.AsyncClient, factory: Factory
-    ) -> "World":
+    async def of(cls, app: FastAPI, client: httpx.AsyncClient, factory: Factory) -> "World":
         """Return people of acme, of the lobby and of the platform."""
         return cls(
-            components,
+            app,
             client,
             factory,
             await factory.member("acme", Role.OWNER),
             await factory.signed_in(),
             await factory.signed_in(superuser=True),
         )
+
+    @property
+    def components(self) -> Components:
+        """What the application is made of."""
+        components: Components = self.app.state.components
+        return components
 
     async def tenant(self, status: TenantStatus = TenantStatus.READY) -> tuple[Tenant, SignedIn]:
         """Return a tenant of its own, without a schema, and its owner."""
@@ -198,13 +203,12 @@ class World:
 async def world_of(settings: Settings) -> AsyncIterator[World]:
     """Yield the world of a running application with these settings."""
     app = create_app(settings)
-    components: Components = app.state.components
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://testserver") as client,
     ):
-        yield await World.of(components, client, Factory(components, client))
+        yield await World.of(app, client, Factory(app.state.components, client))
 
 
 def schema_of(route: APIRoute) -> dict[str, Any]:
