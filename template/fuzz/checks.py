@@ -8,7 +8,7 @@ from schemathesis.specs.openapi import checks
 
 from fuzz.document import Case
 from fuzz.excuses import excused
-from tests.round_trips.requests import ROUTES
+from tests.routes.requests import ROUTES
 
 _API: Final = "/api/v1"
 _PROBLEM: Final = "application/problem+json"

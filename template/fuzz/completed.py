@@ -11,12 +11,9 @@ from schemathesis.core.parameters import ParameterLocation as Part
 from app.core.identifiers import utcnow, uuid7
 from app.schemas.base import Position
 from fuzz.document import Case
-from tests.factories import SignedIn
-from tests.round_trips.requests import ROUTES, Asked, World
-from tests.round_trips.tables import table
+from tests.routes.requests import ROUTES, Call, World
 from tests.sending import naming
 
-_REQUESTS: Final = table("REQUESTS")
 _TOKEN: Final = "Authorization"  # noqa: S105  the header's name
 _PARTS: Final = (Part.PATH, Part.QUERY, Part.HEADER, Part.BODY)
 _USES: Final = 10
@@ -28,17 +25,17 @@ class Requests:
     def __init__(self, world: World, operation_id: str) -> None:
         self.world = world
         self._name = operation_id
-        self._route = ROUTES.get(operation_id)
-        self._asked = Asked()
-        self._path: dict[str, str] = {}
+        self._is_route = operation_id in ROUTES
+        self.call: Call | None = None
+        """One that succeeds, which lends a case what it cannot make up; `None` beside `api/v1`."""
         self._uses = 0
 
     async def send(self, case: Case) -> httpx.Response:
         """Send a case for somebody whom the operation admits."""
-        if self._route is not None and self._uses == 0:
-            self._asked = await self.world.asked(self._name, _REQUESTS)
-            self._path = await self.world.path_of(self._route, self._asked, _REQUESTS)
-        self._complete(case)
+        if self._is_route and self._uses == 0:
+            self.call = await self.world.prepare(self._name)
+        if self.call is not None:
+            _complete(case, self.call)
         answer = await self.world.client.send(_on_the_wire(self.world.client, case))
         self._uses = 0 if answer.is_success else (self._uses + 1) % _USES
         return answer
@@ -55,38 +52,29 @@ class Requests:
             client.build_request(sent.method, sent.url, headers=headers, content=sent.content)
         )
 
-    @property
-    def caller(self) -> SignedIn | None:
-        """Who sends them; `None` where the operation is public."""
-        if self._route is None:
-            return None
-        return self._asked.caller or self.world.caller_of(self._route)
 
-    def _complete(self, case: Case) -> None:
-        # What is put in depends on what was made up: a seed repeats both.
-        chance = random.Random(repr(case))  # noqa: S311  no secret
-        wrong = {part for part in _PARTS if case.meta and case.meta.is_negative_at(part)}
-        if Part.HEADER not in wrong or (chance.random() < 0.5 and not _is_about_the_token(case)):
-            self._introduce(case, names_tenant=Part.HEADER not in wrong)
-        if Part.PATH not in wrong:
-            _put(case.path_parameters, self._path | self._tenant_in_path(), chance, 0.8)
-        if Part.QUERY not in wrong:
-            _put(case.query, self._asked.query, chance, 0.8)
-            _put(case.query, {"cursor": Position(utcnow(), uuid7()).encode()}, chance, 0.8)
-        if Part.BODY not in wrong and isinstance(case.body, dict):
-            known = self._asked.body if isinstance(self._asked.body, dict) else {}
-            _put(case.body, known, chance, chance.choice([0.0, 0.5, 0.9, 1.0]))
+def _complete(case: Case, call: Call) -> None:
+    # What is put in depends on what was made up: a seed repeats both.
+    chance = random.Random(repr(case))  # noqa: S311  no secret
+    wrong = {part for part in _PARTS if case.meta and case.meta.is_negative_at(part)}
+    if Part.HEADER not in wrong or (chance.random() < 0.5 and not _is_about_the_token(case)):
+        _introduce(case, call, names_tenant=Part.HEADER not in wrong)
+    if Part.PATH not in wrong:
+        known = {**call.path, "tenant": call.tenant or "acme"}
+        _put(case.path_parameters, known, chance, 0.8)
+    if Part.QUERY not in wrong:
+        _put(case.query, call.query, chance, 0.8)
+        _put(case.query, {"cursor": Position(utcnow(), uuid7()).encode()}, chance, 0.8)
+    if Part.BODY not in wrong and isinstance(case.body, dict) and call.body:
+        _put(case.body, call.body, chance, chance.choice([0.0, 0.5, 0.9, 1.0]))
 
-    def _introduce(self, case: Case, *, names_tenant: bool) -> None:
-        if self.caller is None:
-            return
-        case.headers[_TOKEN] = f"Bearer {self.caller.token}"
-        if names_tenant and self._route is not None:
-            path = self._route.path_format
-            case.headers.update(naming(case.method, path, self.caller.tenant))
 
-    def _tenant_in_path(self) -> dict[str, str]:
-        return {"tenant": (self.caller and self.caller.tenant) or "acme"}
+def _introduce(case: Case, call: Call, *, names_tenant: bool) -> None:
+    if call.token is None:
+        return
+    case.headers[_TOKEN] = f"Bearer {call.token}"
+    if names_tenant:
+        case.headers.update(naming(case.method, call.route.path_format, call.tenant))
 
 
 def _is_about_the_token(case: Case) -> bool:

@@ -11,7 +11,7 @@ from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from app.core.settings import Settings
 from fuzz.document import described
-from tests.round_trips.requests import World, world_of
+from tests.routes.requests import World, world_of
 
 pytest_plugins = ["tests.conftest"]
 
@@ -29,7 +29,8 @@ class Figures:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say how much was tried."""
-        terminalreporter.write_line(", ".join(f"{n} {what}" for what, n in self.counted.items()))
+        counted = ", ".join(f"{n} {what}" for what, n in self.counted.items())
+        terminalreporter.write_line(f"fuzzed: {counted}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import schemathesis
 from fastapi import FastAPI
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
-from tests.round_trips.requests import ROUTES
+from tests.routes.requests import ROUTES
 
 type Case = schemathesis.Case[Any]
 """A request that schemathesis has made up."""

@@ -28,6 +28,7 @@ from tests.factories import SignedIn
 
 PEOPLE: Final = st.integers(0, 2)
 ROLES: Final = st.sampled_from(Role)
+AFTERWARDS: Final = st.sampled_from(["regret", "wait", "go on"])
 SLUGS: Final = st.sampled_from(["-a", "_a", "-b", "-c", "-d"])
 """The first two are the same tenant's."""
 
@@ -74,9 +75,11 @@ class Life(RuleBasedStateMachine):
 
     @initialize(target=tenants)
     def settle(self) -> ModelTenant | MultipleResults[ModelTenant]:
-        """Begin with a tenant that is ready."""
+        """Begin with a tenant that is ready, has an owner and an admin, and waits for a member."""
         first = self.create(0, "-a")
         self.catch_up()
+        self.welcome(self.known[0], 1, Role.ADMIN)
+        self.invite(self.known[0], 0, 2, Role.MEMBER)
         return first
 
     @rule(target=tenants, person=PEOPLE, suffix=SLUGS)
@@ -121,15 +124,18 @@ class Life(RuleBasedStateMachine):
         answer = self.now(self.superuser.post(f"/admin/tenants/{tenant.id}/{step}"))
         self.refused(answer, tenant.step(step))
 
-    @rule(tenant=tenants, at_once=st.booleans())
-    def delete(self, tenant: ModelTenant, at_once: bool) -> None:
+    @rule(tenant=tenants, suspends=st.booleans(), at_once=st.booleans(), then=AFTERWARDS)
+    def delete(self, tenant: ModelTenant, suspends: bool, at_once: bool, then: str) -> None:
         """Let the superuser delete a tenant, with or without waiting for its grace period."""
+        if suspends:
+            self.step(tenant, "suspend")
         answer = self.now(self.superuser.delete(f"/admin/tenants/{tenant.id}"))
         if not self.refused(answer, tenant.delete()):
             self._end_grace(tenant, at_once)
+        self._go_on(tenant, then)
 
-    @rule(tenant=tenants, person=PEOPLE, at_once=st.booleans())
-    def close(self, tenant: ModelTenant, person: Person, at_once: bool) -> None:
+    @rule(tenant=tenants, person=PEOPLE, at_once=st.booleans(), then=AFTERWARDS)
+    def close(self, tenant: ModelTenant, person: Person, at_once: bool, then: str) -> None:
         """Let somebody delete a tenant from within."""
         if not tenant.lives:
             return
@@ -138,6 +144,14 @@ class Life(RuleBasedStateMachine):
         if not self.refused(answer, tenant.admits(person, Role.OWNER)):
             assert tenant.delete() is None
             self._end_grace(tenant, at_once)
+        self._go_on(tenant, then)
+
+    def _go_on(self, tenant: ModelTenant, then: str) -> None:
+        # What follows a deletion would rarely be drawn next.
+        if then == "regret":
+            self.restore(tenant)
+        elif then == "wait":
+            self.catch_up()
 
     def _end_grace(self, tenant: ModelTenant, at_once: bool) -> None:
         if at_once and tenant.status is TenantStatus.DELETING and not tenant.due:

@@ -19,7 +19,7 @@ from tests import background
 from tests.engines import TestedEngine
 from tests.factories import SignedIn
 from tests.mailbox import Mailbox
-from tests.round_trips.requests import World, world_of
+from tests.routes.requests import World, world_of
 from tests.smtp_server import SmtpServer
 
 # A deletion that is not due waits for weeks.
