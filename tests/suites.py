@@ -7,6 +7,7 @@ the files that differ from the render before are new.
 
 import filecmp
 import gc
+import itertools
 import json
 import multiprocessing
 import os
@@ -15,7 +16,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -26,6 +28,7 @@ import pytest
 
 _ROOT = Path(__file__).parents[1]
 _TIMEOUT_SECONDS = 600
+_seconds = itertools.count(1)
 
 # What is slow to import and common to many renders; a name that cannot be imported is passed over.
 _PRELOADED = [
@@ -69,6 +72,8 @@ class Outcome:
     passed: int = 0
     other: int = 0
     """Failed, skipped, deselected, or expected to fail."""
+    attacks: Counter[str] = field(default_factory=Counter)
+    """On routes, by their class: what the tests note in `user_properties`."""
     seconds: float = 0.0
     processor_seconds: float = 0.0
     """Of the suite and what it started, but not of the servers that suites share."""
@@ -93,6 +98,7 @@ class _Counter:
 
     def __init__(self) -> None:
         self.collected = self.passed = self.other = 0
+        self.attacks: Counter[str] = Counter()
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.collected = len(session.items)
@@ -108,6 +114,7 @@ class _Counter:
             self.other += 1
         elif report.when == "call":
             self.passed += 1
+            self.attacks.update(dict(report.user_properties))
 
 
 @contextmanager
@@ -127,15 +134,28 @@ def serving(service: Path) -> Iterator[dict[str, str]]:
         # It ends with its input.
 
 
-def run_suite(service: Path, folder: Path, environment: dict[str, str]) -> Outcome:
-    """Run the suite of the render `service` in `folder`, which keeps what is compiled for the next one."""
+def run_suite(
+    service: Path,
+    folder: Path,
+    environment: dict[str, str],
+    *arguments: str,
+    changed: Mapping[str, str] | None = None,
+) -> Outcome:
+    """Run the suite of the render `service` in `folder`, which keeps what is compiled for the next one.
+
+    `arguments` are pytest's; `changed` are files with another text than the render's.
+    """
     mirror(service, folder)
+    for path, text in (changed or {}).items():
+        (folder / path).write_text(text)
+        # Python knows a compiled file by second and size.
+        os.utime(folder / path, (next(_seconds),) * 2)
     log = folder.with_suffix(".log")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
     receiver, sender = context.Pipe(duplex=False)
     started = time.monotonic()
-    process = context.Process(target=_suite, args=(folder, log, environment, sender))
+    process = context.Process(target=_suite, args=(folder, log, environment, arguments, sender))
     process.start()
     sender.close()
     process.join(_TIMEOUT_SECONDS)
@@ -175,7 +195,13 @@ def mirror(source: Path, target: Path) -> None:
             path.rmdir()
 
 
-def _suite(folder: Path, log: Path, environment: dict[str, str], results: Connection) -> None:
+def _suite(
+    folder: Path,
+    log: Path,
+    environment: dict[str, str],
+    arguments: tuple[str, ...],
+    results: Connection,
+) -> None:
     with log.open("wb") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
@@ -188,8 +214,8 @@ def _suite(folder: Path, log: Path, environment: dict[str, str], results: Connec
     gc.freeze()
     counter = _Counter()
     preloaded = "ignore:Module already imported so cannot be rewritten"
-    arguments = ["-q", "-p", "no:copie", "-p", "no:cacheprovider", "-W", preloaded]
-    code = pytest.main(arguments, plugins=[counter])
+    options = ["-q", "-p", "no:copie", "-p", "no:cacheprovider", "-W", preloaded]
+    code = pytest.main([*options, *arguments], plugins=[counter])
     used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     processor_seconds = sum(each.ru_utime + each.ru_stime for each in used)
     results.send(vars(counter) | {"processor_seconds": processor_seconds})

@@ -74,7 +74,8 @@ def test_suite(suites: Suites, answers: Answers, capsys: pytest.CaptureFixture[s
     line = (
         f"[{number + 1}/{len(COMBINATIONS)}] {name(answers)}: {outcome.collected} collected,"
         f" {outcome.passed} passed in {outcome.seconds:.0f} s"
-        f" ({outcome.processor_seconds:.0f} s of processor time), {suites.estimate()}"
+        f" ({outcome.processor_seconds:.0f} s of processor time), {suites.estimate()},"
+        f" {outcome.attacks.total()} attacks on routes"
     )
     with capsys.disabled():
         print(
