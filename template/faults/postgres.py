@@ -47,7 +47,7 @@ async def _killed(scene: Scene) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _disk_full(scene: Scene) -> AsyncIterator[None]:
     connection = await asyncpg.connect(scene.stage.admin_url)
-    await connection.execute(_FILL.replace("$1", "1500").replace("$2", "9000"))
+    await connection.execute(_FILL, 1500, 9000)
     _limit_files(scene, _FULL_BYTES)
     try:
         for length in (500, 1):
