@@ -41,6 +41,7 @@ _PRELOADED = [
     "prometheus_client",
     "pytest",
     "redis.asyncio",
+    "schemathesis.specs.openapi.schemas",
     "sqlalchemy.ext.asyncio",
     "sqlmodel",
     "structlog",

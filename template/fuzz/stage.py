@@ -75,6 +75,8 @@ class Stage:
 
     async def catch_up(self) -> None:
         """Let the engine do everything that waits for nothing."""
+        if await self._is_idle():
+            return
         async with self.post.open(), self.engine.running(self.work, self.settings):
             await background.eventually(self._is_idle)
 
