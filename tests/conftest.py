@@ -33,10 +33,14 @@ IDENTITY = {
 }
 
 
-def pytest_report_header() -> str:
-    """Tell whether suites try the service behind PgBouncer; those that cannot leave tests/test_pooler.py out."""
-    found = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
-    return f"pgbouncer: {found or 'not installed, so suites run without tests/test_pooler.py'}"
+def pytest_report_header() -> list[str]:
+    """Tell whether suites try the service behind PgBouncer and nginx; those that cannot leave the tests out."""
+    needed = {"pgbouncer": "tests/test_pooler.py", "nginx": "tests/test_reverse_proxy.py"}
+    path = f"{os.environ['PATH']}:/usr/sbin"
+    return [
+        f"{program}: {shutil.which(program, path=path) or f'not installed, so suites run without {file}'}"
+        for program, file in needed.items()
+    ]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,5 +1,6 @@
 """The tenant named by the host."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import ValidationError
+from uvicorn.server import ServerState
 
 from app.api.context.tenant_subdomain import Hosts, TenantStrategy
 from app.core.errors import TenantRequired
@@ -21,6 +23,7 @@ from app.core.tenant_urls import TenantUrls
 from app.dev.public_address import public_settings
 from app.models.public.tenants import TenantStatus
 from tests.factories import Factory
+from tests.http_server import served
 from tests.probe import Probe, probe_settings
 
 EXAMPLE = probe_settings(public_url="https://www.example.org", base_domain="example.com")
@@ -101,6 +104,17 @@ async def test_an_unknown_host_is_told_which_are_known(path: str) -> None:
     assert "https://www.example.org" in problem["detail"]
     assert "evil" not in answer.text
     assert answer.headers["x-request-id"]
+
+
+async def test_a_known_host_in_the_request_line_makes_none_of_an_unknown_one() -> None:
+    async with served(Probe(EXAMPLE).app, ServerState()) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET http://acme.example.com/whoami HTTP/1.1\r\nHost: evil.net\r\n")
+        writer.write(b"Connection: close\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 421 "), answer
+    assert b"evil" not in answer
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics"])

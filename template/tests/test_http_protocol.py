@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from app.cli import http_protocol
-from app.cli.http_protocol import bounded_protocol
-from app.core.settings import HttpSettings
+from tests.http_server import served
+from tests.probe import Probe, probe_settings
 
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\n"
 
@@ -37,19 +36,8 @@ def state() -> ServerState:
 
 @pytest.fixture
 async def port(state: ServerState) -> AsyncIterator[int]:
-    protocol = bounded_protocol(HttpSettings())
-    config = uvicorn.Config(
-        application, http=http_protocol.PROTOCOL, lifespan="off", log_config=None, ws="none"
-    )
-    config.load()
-    assert config.http_protocol_class is protocol
-
-    def connect() -> asyncio.Protocol:
-        return protocol(config=config, server_state=state, app_state={})
-
-    server = await asyncio.get_running_loop().create_server(connect, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
+    async with served(application, state) as port:
+        yield port
 
 
 async def test_headers_without_an_end_are_refused(port: int) -> None:
@@ -131,6 +119,28 @@ async def test_what_a_proxy_could_read_in_another_way_is_refused(port: int, head
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"HTTP/1.1") == 1, "nothing that follows on the connection is read"
     writer.close()
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [("http://evil.test/health/live", 200), ("https://u:p@evil.test:9/nothing", 404)]
+    + [
+        (target, 400) for target in ("http://evil.test", "http://evil.test?a=b", "evil.test/whoami")
+    ],
+)
+async def test_of_a_whole_url_the_path_alone_counts(
+    state: ServerState, target: str, status: int
+) -> None:
+    probe = Probe(probe_settings())
+    async with served(probe.app, state) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"GET {target} HTTP/1.1\r\nHost: testserver\r\n".encode())
+        writer.write(b"Connection: close\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode()), answer
+    assert "evil" not in f"{answer.decode()} {probe.log.getvalue()}"
 
 
 async def connected(

@@ -15,6 +15,9 @@ from app.core.db.database import Database
 from app.core.logging import configure_logging
 from app.core.settings import Settings, load_settings
 
+KEEP_ALIVE_SECONDS: Final = 75
+"""Longer than load balancers keep an idle connection (60 s is common), lest they use one that just closes."""
+
 # prometheus_client reads it while it is imported.
 _METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -61,8 +64,7 @@ def _serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
         # Who may speak for a client, HTTP__TRUSTED_PROXIES decides.
         proxy_headers=False,
         server_header=False,
-        # Longer than load balancers keep an idle connection (60 s is common), lest they use one that just closes.
-        timeout_keep_alive=75,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(settings.http.drain_timeout.total_seconds()),
         # A busy machine starts a worker slowly, which is no reason to give up a replacement.
         timeout_worker_healthcheck=30,
