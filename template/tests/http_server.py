@@ -8,7 +8,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
-from app.cli.http_protocol import PROTOCOL, bounded_protocol
+from app.cli.api import SERVER
+from app.cli.http_protocol import bounded_protocol
 from app.core.settings import HttpSettings
 
 
@@ -16,7 +17,7 @@ from app.core.settings import HttpSettings
 async def served(application: ASGIApp, state: ServerState) -> AsyncIterator[int]:
     """Serve inside the `with`, on the loopback port that it gives; the lifespan is the caller's business."""
     protocol = bounded_protocol(HttpSettings())
-    config = uvicorn.Config(application, http=PROTOCOL, lifespan="off", log_config=None, ws="none")
+    config = uvicorn.Config(application, lifespan="off", **SERVER)
     config.load()
     assert config.http_protocol_class is protocol
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from app.dev import network
 from app.dev.errors import ToolMissing
-from app.dev.processes import Command, Supervisor
+from app.dev.processes import Command
 from app.dev.servers.base import Server
 
 DOCUMENT: Final = Path(__file__).parents[1] / "docs/deployment.md"
@@ -32,6 +32,7 @@ _TIMES: Final = {
     "client_header_timeout": "500ms",
     "client_body_timeout": "500ms",
     "keepalive_timeout": "300ms",
+    "proxy_connect_timeout": "200ms",
 }
 
 _MAIN: Final = """\

@@ -132,15 +132,27 @@ async def test_of_a_whole_url_the_path_alone_counts(
     state: ServerState, target: str, status: int
 ) -> None:
     probe = Probe(probe_settings())
-    async with served(probe.app, state) as port:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(f"GET {target} HTTP/1.1\r\nHost: testserver\r\n".encode())
-        writer.write(b"Connection: close\r\n\r\n")
-        answer = await reader.read()
-        writer.close()
+    answer = await asked(probe, state, f"GET {target} HTTP/1.1")
 
     assert answer.startswith(f"HTTP/1.1 {status} ".encode()), answer
     assert "evil" not in f"{answer.decode()} {probe.log.getvalue()}"
+
+
+async def test_the_server_itself_believes_no_proxy(state: ServerState) -> None:
+    forwarded = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: evil"
+    answer = await asked(Probe(probe_settings()), state, f"GET /whoami HTTP/1.1\r\n{forwarded}")
+
+    assert b'"address":"127.0.0.1"' in answer
+
+
+async def asked(probe: Probe, state: ServerState, head: str) -> bytes:
+    """Return all that the connection brings."""
+    async with served(probe.app, state) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"{head}\r\nHost: testserver\r\nConnection: close\r\n\r\n".encode())
+        answer = await reader.read()
+        writer.close()
+    return answer
 
 
 async def connected(

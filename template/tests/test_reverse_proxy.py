@@ -1,9 +1,10 @@
 """Behind nginx with the documented settings: what it keeps away from the service, and what it hands on."""
 
 import asyncio
+import socket
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from app.cli.api import KEEP_ALIVE_SECONDS
+from app.cli.api import SERVER
 from app.core.settings import HttpSettings
 from app.dev.network import reserve_port
 from app.dev.servers.base import running
@@ -159,13 +160,14 @@ async def test_connections_are_used_again_and_closed_by_the_proxy(
     for _ in range(3 * PROCESSES):
         await client.get("/whoami")
     received = service.received()
-    assert len({scope["client"] for scope in received}) < len(received) == 3 * PROCESSES
+    connections = {(scope["client"], scope["server"]) for scope in received}
+    assert len(connections) < len(received) == 3 * PROCESSES
 
     async def none_is_left() -> bool:
         return not service.connections()
 
-    await eventually(none_is_left, within=5)
-    assert 0 < int(value_of("keepalive_timeout").removesuffix("s")) < KEEP_ALIVE_SECONDS
+    await eventually(none_is_left, within=2)
+    assert 0 < int(value_of("keepalive_timeout").removesuffix("s")) < SERVER["timeout_keep_alive"]
 
 
 @pytest.mark.parametrize("forged", ["6.6.6.6", "6.6.6.6, 127.0.0.1", "127.0.0.1", "rubbish", ""])
@@ -261,9 +263,29 @@ async def test_a_tenant_that_is_not_ready_takes_no_process_from_others(
     assert all(process.requests for process in service.processes)
 
 
-async def test_a_process_that_is_gone_is_missed_by_nobody(service: Service, folder: Path) -> None:
-    nginx = Nginx(folder / "half", reserve_port(), service.processes[0].port)
-    with running(nginx):
-        async with client_of(nginx) as client:
-            answers = [await client.post("/raw", content=b"a") for _ in range(4)]
-    assert [answer.status_code for answer in answers] == [200] * 4
+@contextmanager
+def nobody_listens() -> Iterator[int]:
+    yield reserve_port()
+
+
+@contextmanager
+def nobody_answers() -> Iterator[int]:
+    """Give the port of a server whose queue of new connections is full, which looks like a machine that is gone."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as stack:
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        yield full.getsockname()[1]
+
+
+@pytest.mark.parametrize("gone", [nobody_listens, nobody_answers])
+async def test_a_process_that_is_gone_is_missed_by_nobody(
+    service: Service, folder: Path, gone: Callable[[], AbstractContextManager[int]]
+) -> None:
+    with gone() as port:
+        nginx = Nginx(folder / gone.__name__, port, service.processes[0].port)
+        with running(nginx):
+            async with client_of(nginx) as client:
+                answers = [await client.post("/raw", content=b"a") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200] * 2

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 import uvicorn
@@ -15,8 +15,19 @@ from app.core.db.database import Database
 from app.core.logging import configure_logging
 from app.core.settings import Settings, load_settings
 
-KEEP_ALIVE_SECONDS: Final = 75
-"""Longer than load balancers keep an idle connection (60 s is common), lest they use one that just closes."""
+SERVER: Final[dict[str, Any]] = {
+    "http": PROTOCOL,
+    "ws": "none",
+    # Logging is configured, and requests are logged, by the application.
+    "log_config": None,
+    "access_log": False,
+    # Who may speak for a client, HTTP__TRUSTED_PROXIES decides.
+    "proxy_headers": False,
+    "server_header": False,
+    # Longer than load balancers keep an idle connection (60 s is common), lest they use one that just closes.
+    "timeout_keep_alive": 75,
+}
+"""How HTTP is spoken, for `uvicorn.Config`."""
 
 # prometheus_client reads it while it is imported.
 _METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -55,19 +66,11 @@ def _serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
         host=host,
         port=port,
         loop="auto",
-        http=PROTOCOL,
-        ws="none",
         lifespan="on",
-        # Logging is configured, and requests are logged, by the application.
-        log_config=None,
-        access_log=False,
-        # Who may speak for a client, HTTP__TRUSTED_PROXIES decides.
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(settings.http.drain_timeout.total_seconds()),
         # A busy machine starts a worker slowly, which is no reason to give up a replacement.
         timeout_worker_healthcheck=30,
+        **SERVER,
     )
 
 
