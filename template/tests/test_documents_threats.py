@@ -1,0 +1,46 @@
+"""docs/threat-model.md names a test for each threat, and each of them exists."""
+
+import ast
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[1]
+TEXT: Final = (ROOT / "docs" / "threat-model.md").read_text()
+THREATS: Final = [
+    row
+    for table in re.findall(r"^\| Threat \|.*?\n\|[-|]+\n(.*?)\n\n", TEXT, re.MULTILINE | re.DOTALL)
+    for row in table.splitlines()
+]
+
+
+def cells(row: str) -> list[str]:
+    return [cell.strip() for cell in row.strip("|").split("|")]
+
+
+def exists(test: str) -> bool:
+    file, _, name = test.partition("::")
+    path = ROOT / file
+    if not path.is_file():
+        return False
+    tree = ast.walk(ast.parse(path.read_text()))
+    functions = {
+        node.name for node in tree if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    return name in functions if name else any(each.startswith("test_") for each in functions)
+
+
+@pytest.mark.parametrize("row", THREATS, ids=lambda row: cells(row)[0][:60])
+def test_a_threat_has_a_control_and_a_test(row: str) -> None:
+    threat, control, held_by = cells(row)
+    tests = re.findall(r"`(tests/[^`]+)`", held_by)
+    assert threat
+    assert control
+    assert tests
+    assert [test for test in tests if not exists(test)] == []
+
+
+def test_every_section_is_read() -> None:
+    assert len(THREATS) == len(re.findall(r"^\|.*`tests/.*\|$", TEXT, re.MULTILINE)) > 20
