@@ -21,7 +21,7 @@ def _settings() -> dict[str, Any]:
 def _alone(settings: Settings) -> Settings:
     changes = {
         "concurrency": 4,
-        "lease": timedelta(seconds=1),
+        "lease": timedelta(seconds=3),
         "poll_interval": timedelta(seconds=0.2),
     }
     background = settings.background.model_copy(update=changes)

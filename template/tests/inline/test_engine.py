@@ -135,6 +135,19 @@ async def test_who_was_given_up_for_dead_stops(work: BackgroundWork, separate: S
         await background.eventually(lambda: _has_stopped(engine))
 
 
+async def test_it_does_not_take_from_itself(work: BackgroundWork, separate: Settings) -> None:
+    poll = timedelta(seconds=0.05)
+    engine = engine_of(work, separate, lease=timedelta(minutes=5), poll_interval=poll)
+    async with held_up_in(engine, work) as requested:
+        own = col(WorkflowClaim.execution_id) == requested.execution_id
+        async with work.database.lobby() as lobby:
+            await lobby.execute(update(WorkflowClaim).where(own).values(due_at=utcnow()))
+        await asyncio.sleep(6 * poll.total_seconds())
+        async with work.database.lobby() as lobby:
+            attempts = await lobby.scalar(select(col(WorkflowClaim.attempts)).where(own))
+        assert attempts == 1
+
+
 async def _has_stopped(engine: Engine) -> bool:
     return not engine._running
 

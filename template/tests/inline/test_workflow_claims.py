@@ -98,6 +98,16 @@ async def test_what_is_heard_of_no_more_is_the_next_ones_second_attempt(
     assert await extend(database, OTHER, id) == {id}
 
 
+async def test_what_its_holder_has_still_is_passed_over(database: Database) -> None:
+    first, second = await add(database), await add(database)
+    assert sorted(await claim(database, lease=OVER)) == [first, second]
+
+    async with database.lobby() as lobby:
+        claimed = await WorkflowClaims(lobby, ONE).claim(10, LONG, but=[first])
+
+    assert [each.id for each in claimed] == [second]
+
+
 async def test_a_lease_is_renewed(database: Database) -> None:
     id = await add(database)
     await claim(database, ONE, OVER)

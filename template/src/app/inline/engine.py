@@ -74,7 +74,9 @@ class Engine:
         claimed: list[Claimed] = []
         if free:
             async with self.work.database.lobby() as session:
-                claimed = await self._claims(session).claim(free, self.settings.lease)
+                # Where a lease ran out, or a row was put back, its task may still be there.
+                claims = self._claims(session)
+                claimed = await claims.claim(free, self.settings.lease, but=[*self._running])
         for claim in claimed:
             self._start(claim)
         with suppress(TimeoutError):

@@ -1,6 +1,6 @@
 """Requested background work as a queue that any number of processes reads."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -35,13 +35,16 @@ class WorkflowClaims:
         self.session = session
         self.holder = holder
 
-    async def claim(self, limit: int, lease: timedelta) -> list[Claimed]:
-        """Take the oldest open executions that are due and in nobody's hands."""
+    async def claim(
+        self, limit: int, lease: timedelta, *, but: Collection[UUID] = ()
+    ) -> list[Claimed]:
+        """Take the oldest open executions that are due and in nobody's hands, `but` those that the holder has itself."""
         due = (
             select(col(WorkflowExecution.id), col(WorkflowExecution.kind))
             .outerjoin(WorkflowClaim, col(WorkflowClaim.execution_id) == col(WorkflowExecution.id))
             .where(
                 _OPEN,
+                col(WorkflowExecution.id).not_in(but),
                 col(WorkflowClaim.due_at).is_(None) | (col(WorkflowClaim.due_at) <= func.now()),
             )
             .order_by(col(WorkflowExecution.id))
