@@ -37,7 +37,7 @@ ROUTE: Final = re.compile(rf"{re.escape(ATTACKS)}::\w+\[(\w+)\]")
 
 # What finds a hole sooner than the whole suite does, where that is not the attacks, or not they alone.
 NEAREST: Final = {
-    "lobby_0002_admission.py": "admission isolation unit_of_work admin_identity ATTACKS",
+    "lobby_0002_admission.py": "admission isolation unit_of_work admin_identity database_roles ATTACKS",
     "credentials.py": "ATTACKS auth_login",
     "email_verifications.py": "auth_passwords auth_registration",
     "memberships.py": "ATTACKS members seed",

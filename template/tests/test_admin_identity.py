@@ -96,11 +96,14 @@ async def test_it_ends_with_the_superusers_rights(
     factory: Factory, superuser: SignedIn, member: SignedIn, database: Database
 ) -> None:
     assumed = await assume(factory, member, superuser=superuser)
+    # Whose rights do not help.
+    await factory.user(superuser=True)
     async with database.lobby() as lobby:
         await lobby.execute(
             update(User).where(col(User.id) == superuser.user_id).values(is_superuser=False)
         )
-    assert problem(await assumed.get("/tenant")) == (401, "unauthenticated")
+    for path in ("/tenant", "/users/me"):
+        assert problem(await assumed.get(path)) == (401, "unauthenticated")
 
 
 async def test_no_superusers_identity_is_assumed(factory: Factory, superuser: SignedIn) -> None:

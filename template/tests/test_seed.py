@@ -91,6 +91,7 @@ async def test_seeding_again_adds_nothing(work: BackgroundWork) -> None:
 
 
 async def test_a_tenant_that_was_left_half_made_is_finished(work: BackgroundWork) -> None:
+    bystander = await background.request_tenant(work)
     requested = await background.request_tenant(work)
     async with work.database.lobby() as lobby:
         await lobby.execute(update(Tenant).where(col(Tenant.slug) == "acme").values(slug="old"))
@@ -103,3 +104,5 @@ async def test_a_tenant_that_was_left_half_made_is_finished(work: BackgroundWork
 
     acme = (await tenants(work))["acme"]
     assert (acme.id, acme.status) == (requested.tenant_id, TenantStatus.READY)
+    others = {tenant.id: tenant.status for tenant in (await tenants(work)).values()}
+    assert others[bystander.tenant_id] is TenantStatus.PROVISIONING

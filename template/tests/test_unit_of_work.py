@@ -13,15 +13,18 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlmodel import col
 
+from app.core.db.admission import Caller, MemberAdmission, admit_member
 from app.core.db.database import Database
 from app.core.db.sessions import LobbySession, TenantSession
 from app.core.errors import AppError, TenantNotFound, Unavailable
 from app.core.identifiers import uuid7
+from app.core.roles import Role
 from app.core.settings import DatabaseSettings
-from app.models.public.tenants import Tenant
+from app.models.public.tenants import Tenant, TenantStatus
 from app.models.tenant.projects import Project
 from app.repositories.tenant.projects import ProjectRepository
 from app.schemas.base import NEWEST, PageRequest
+from tests.factories import Factory
 from tests.gate import Gate
 
 
@@ -70,6 +73,31 @@ async def test_a_forgotten_tenant_is_an_error(database: Database) -> None:
     with pytest.raises(ProgrammingError, match="does not exist"):
         async with database.unit() as unit:
             await LobbySession(unit).scalar(select(func.count()).select_from(Project))
+
+
+async def test_a_member_is_back_in_the_tenant_after_a_look_at_the_lobby(
+    database: Database, factory: Factory
+) -> None:
+    member, acme = await factory.member("acme"), await tenant_id(database, "acme")
+    caller = Caller(member.user_id, member.session_id)
+    async with database.unit() as unit:
+        await admit_member(unit, MemberAdmission(caller, acme, Role.MEMBER))
+        sessions = (TenantSession(unit), LobbySession(unit), TenantSession(unit))
+        whose = text("SELECT current_user")
+        first, lobby, again = [(await session.execute(whose)).scalar_one() for session in sessions]
+    assert first == again != lobby
+
+
+@pytest.mark.parametrize(
+    "status", sorted(set(TenantStatus) - {TenantStatus.READY, TenantStatus.SUSPENDED})
+)
+async def test_background_work_enters_no_tenant_that_is_not_there_to_be_entered(
+    database: Database, factory: Factory, status: TenantStatus
+) -> None:
+    tenant = await factory.tenant(status=status)
+    with pytest.raises(TenantNotFound):
+        async with database.tenant(tenant.id) as session:
+            await session.execute(text("SELECT 1"))
 
 
 async def test_a_tenant_session_without_entry_is_an_error(database: Database) -> None:
