@@ -17,6 +17,8 @@ from tests.sending import naming
 _TOKEN: Final = "Authorization"  # noqa: S105  the header's name
 _PARTS: Final = (Part.PATH, Part.QUERY, Part.HEADER, Part.BODY)
 _USES: Final = 10
+_WITHOUT_WORK: Final = {401, 405, 422}
+"""Who gets these has used nothing up."""
 
 
 class Requests:
@@ -29,15 +31,18 @@ class Requests:
         self.call: Call | None = None
         """One that succeeds, which lends a case what it cannot make up; `None` beside `api/v1`."""
         self._uses = 0
+        self._succeeded = False
 
     async def send(self, case: Case) -> httpx.Response:
         """Send a case for somebody whom the operation admits."""
         if self._is_route and self._uses == 0:
             self.call = await self.world.prepare(self._name)
         if self.call is not None:
-            _complete(case, self.call)
+            _complete(case, self.call, whole=not self._succeeded)
         answer = await self.world.client.send(_on_the_wire(self.world.client, case))
-        self._uses = 0 if answer.is_success else (self._uses + 1) % _USES
+        self._succeeded |= not answer.is_error
+        kept = answer.status_code in _WITHOUT_WORK and self._uses < _USES
+        self._uses = self._uses + 1 if kept else 0
         return answer
 
     async def send_without_token(self, sent: httpx.Request, token: str | None) -> httpx.Response:
@@ -53,7 +58,7 @@ class Requests:
         )
 
 
-def _complete(case: Case, call: Call) -> None:
+def _complete(case: Case, call: Call, *, whole: bool) -> None:
     # What is put in depends on what was made up: a seed repeats both.
     chance = random.Random(repr(case))  # noqa: S311  no secret
     wrong = {part for part in _PARTS if case.meta and case.meta.is_negative_at(part)}
@@ -66,7 +71,9 @@ def _complete(case: Case, call: Call) -> None:
         _put(case.query, call.query, chance, 0.8)
         _put(case.query, {"cursor": Position(utcnow(), uuid7()).encode()}, chance, 0.8)
     if Part.BODY not in wrong and isinstance(case.body, dict) and call.body:
-        _put(case.body, call.body, chance, chance.choice([0.0, 0.5, 0.9, 1.0]))
+        # Until one has come through, nothing else is tried.
+        share = 1.0 if whole else chance.choice([0.0, 0.5, 0.9, 1.0])
+        _put(case.body, call.body, chance, share)
 
 
 def _introduce(case: Case, call: Call, *, names_tenant: bool) -> None:
@@ -78,7 +85,11 @@ def _introduce(case: Case, call: Call, *, names_tenant: bool) -> None:
 
 
 def _is_about_the_token(case: Case) -> bool:
-    return case.meta is not None and getattr(case.meta.phase.data, "parameter", None) == _TOKEN
+    if case.meta is None:
+        return False
+    phase = case.meta.phase.data
+    parts = [phase, *getattr(phase, "mutations", ())]
+    return any(getattr(part, "parameter", None) == _TOKEN for part in parts)
 
 
 def _put(

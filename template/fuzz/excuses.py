@@ -15,7 +15,7 @@ EXCUSES: Final = [
     Excuse("/query/cursor", "is no cursor of this service", "a cursor is what the service wrote"),
     Excuse("/query/return_to", "no path of this service", "addresses are compared with settings"),
     Excuse("/query/code_challenge", "It comes with `return_to`", "one parameter needs another"),
-    Excuse("/body/.*", "at least 1 character", "white space around a name does not count"),
+    Excuse("/body/.*", "must not be blank", "no pattern says what all white space is"),
     Excuse("/body/.*", "A new user", "a known user sends the token alone"),
     Excuse(".*", "must not contain the NUL character", "PostgreSQL cannot store it"),
 ]
