@@ -45,14 +45,23 @@ def _storable(value: str) -> str:
     return value
 
 
+def _trimmed(value: str) -> str:
+    trimmed = value.strip()
+    if not trimmed:
+        raise ValueError("must not be blank")
+    return trimmed
+
+
 Text = Annotated[str, AfterValidator(_storable)]
 """Text that PostgreSQL can store."""
 
 Name = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    StringConstraints(min_length=1, max_length=200),
     AfterValidator(_storable),
+    AfterValidator(_trimmed),
 ]
+"""Without the white space around it, which counts as long as it is there."""
 Description = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_storable)]
 
 
