@@ -115,4 +115,5 @@ def test_rules_about_security_are_on(render: Renderer, answers: Answers) -> None
     for files, rules in lint["per-file-ignores"].items():
         ignored = {rule for rule in rules if re.match(r"S\d", rule)}
         tests = {"S101", "S105", "S106", "S107", "S603"}
-        assert ignored <= (tests if files.startswith("tests/") else {"S603"}), files
+        is_tests = files.startswith(("tests/", "fuzz/"))
+        assert ignored <= (tests if is_tests else {"S603"}), files
