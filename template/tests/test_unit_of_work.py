@@ -251,22 +251,26 @@ async def test_connections_that_the_server_closed_cost_no_request(
 
 
 class SlowFarewell(Gate):
-    """Hands on what the server says when it hangs up, but not yet that it has hung up."""
+    """Hands on what the server says when it hangs up, and only later that it has hung up."""
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__(host, port)
-        self.said, self.heard = asyncio.Event(), asyncio.Event()
+        self._said, self._client_gone = asyncio.Event(), asyncio.Event()
 
-    def overhear(self, client: object, data: bytes, *, from_client: bool) -> None:
-        """Listen for the farewell: SQLSTATE 57P01."""
-        if not from_client and b"57P01" in data:
-            self.said.set()
+    async def said(self) -> None:
+        """Wait until the client has what was said."""
+        await self._said.wait()
+        await asyncio.sleep(0.05)
 
     async def end_of_stream(self, *, from_client: bool) -> None:
-        """Wait for the client to hang up by itself."""
+        """Give the client a while to hang up by itself."""
         if from_client:
-            self.heard.set()
-        await self.heard.wait()
+            self._client_gone.set()
+            return
+        self._said.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                await self._client_gone.wait()
 
 
 @asynccontextmanager
@@ -299,7 +303,7 @@ async def test_a_farewell_costs_no_request_that_comes_after(
         async with database.lobby() as lobby:
             pid = await backend(lobby)
         await terminate(admin_url, pid)
-        await gate.said.wait()
+        await gate.said()
         async with database.lobby() as lobby:
             assert await backend(lobby) != pid
 
@@ -310,7 +314,7 @@ async def test_a_farewell_within_a_transaction_is_a_reason_to_try_again(
     async def request(database: Database, gate: SlowFarewell) -> None:
         async with database.lobby() as lobby:
             await terminate(admin_url, await backend(lobby))
-            await gate.said.wait()
+            await gate.said()
             await backend(lobby)
 
     async with one_connection_behind(database_settings) as (gate, database):
