@@ -14,6 +14,8 @@ from fuzz.document import described
 from tests.routes.requests import World, world_of
 
 pytest_plugins = ["tests.conftest"]
+# Where a machine's step fails, it should say what was compared.
+pytest.register_assert_rewrite("fuzz.life")
 
 
 class Figures:
