@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +27,10 @@ from tests.factories import Factory
 from tests.http_server import served
 from tests.probe import Probe, probe_settings
 
-EXAMPLE = probe_settings(public_url="https://www.example.org", base_domain="example.com")
+
+@cache
+def example() -> Settings:
+    return probe_settings(public_url="https://www.example.org", base_domain="example.com")
 
 
 def claims(slug: str | None) -> AccessClaims:
@@ -35,9 +39,9 @@ def claims(slug: str | None) -> AccessClaims:
     return AccessClaims(one, one, one, one if slug else None, slug, role, None, 0, 1)
 
 
-def slug_at(*hosts: bytes, token: str | None = "acme", settings: Settings = EXAMPLE) -> str:
+def slug_at(*hosts: bytes, token: str | None = "acme", settings: Settings | None = None) -> str:
     scope: dict[str, Any] = {"headers": [(b"host", host) for host in hosts], "state": {}}
-    Hosts(settings).note(scope)
+    Hosts(settings or example()).note(scope)
     return TenantStrategy().tenant_of(scope, claims(token)).slug
 
 
@@ -94,7 +98,7 @@ def test_other_hosts_are_unknown(hosts: list[bytes]) -> None:
 
 @pytest.mark.parametrize("path", ["/api/v1/items", "/", "/docs", "/openapi.json", "/nothing"])
 async def test_an_unknown_host_is_told_which_are_known(path: str) -> None:
-    probe = Probe(EXAMPLE)
+    probe = Probe(example())
     async with probe.client() as client:
         answer = await client.get(path, headers={"Host": "evil.net"})
     assert answer.status_code == 421
@@ -107,7 +111,7 @@ async def test_an_unknown_host_is_told_which_are_known(path: str) -> None:
 
 
 async def test_a_known_host_in_the_request_line_makes_none_of_an_unknown_one() -> None:
-    async with served(Probe(EXAMPLE).app, ServerState()) as port:
+    async with served(Probe(example()).app, ServerState()) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET http://acme.example.com/whoami HTTP/1.1\r\nHost: evil.net\r\n")
         writer.write(b"Connection: close\r\n\r\n")
@@ -152,7 +156,7 @@ def test_development_works_below_localhost(host: str, url: str) -> None:
 
 
 def test_mails_about_a_tenant_lead_to_its_host() -> None:
-    texts = MailTexts(TenantUrls(EXAMPLE))
+    texts = MailTexts(TenantUrls(example()))
     hour = timedelta(hours=1)
     invite = texts.invite(
         "a@b.test",

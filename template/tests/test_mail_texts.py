@@ -13,10 +13,17 @@ from tests.probe import probe_settings
 
 HOUR = timedelta(hours=1)
 TOKEN = new_token()
-TEXTS = MailTexts(TenantUrls(probe_settings(public_url="https://app.example.test")))
 EVIL = 'Eve\r\nBcc: x@acme.test http://evil.test/"><script>' + "x" * 500
-ALL = [
-    TEXTS.invite(
+
+
+@pytest.fixture(scope="module")
+def texts() -> MailTexts:
+    return MailTexts(TenantUrls(probe_settings(public_url="https://app.example.test")))
+
+
+@pytest.fixture(scope="module")
+def invite(texts: MailTexts) -> Message:
+    return texts.invite(
         "a@acme.test",
         invited_by="Bob",
         tenant_name="Acme",
@@ -24,38 +31,37 @@ ALL = [
         role=Role.ADMIN,
         token=TOKEN,
         valid=168 * HOUR,
-    ),
-    TEXTS.welcome("a@acme.test", full_name="Ada", tenant_name="Acme", tenant_slug="acme"),
-]
+    )
 
 
-def test_a_link_and_a_token_to_copy() -> None:
-    lines = ALL[0].text.splitlines()
+def test_a_link_and_a_token_to_copy(invite: Message) -> None:
+    lines = invite.text.splitlines()
     [link] = [line for line in lines if line.startswith("https://")]
     assert link.endswith(f"/accept-invite?token={TOKEN}")
     assert f"Token: {TOKEN}" in lines
 
 
-@pytest.mark.parametrize("message", ALL, ids=lambda message: message.subject)
-def test_texts_are_short_and_plain(message: Message) -> None:
-    assert message.html is None
-    assert all(len(line) <= 100 for line in message.text.splitlines())
-    assert "  " not in message.text
-    assert message.text.startswith("Hello")
+def test_texts_are_short_and_plain(texts: MailTexts, invite: Message) -> None:
+    welcome = texts.welcome("a@acme.test", full_name="Ada", tenant_name="Acme", tenant_slug="acme")
+    for message in (invite, welcome):
+        assert message.html is None
+        assert all(len(line) <= 100 for line in message.text.splitlines())
+        assert "  " not in message.text
+        assert message.text.startswith("Hello")
 
 
-def test_durations_read_well() -> None:
+def test_durations_read_well(invite: Message) -> None:
     assert [span(n * HOUR) for n in (0.5, 1, 24, 168)] == [
         "one hour",
         "one hour",
         "24 hours",
         "7 days",
     ]
-    assert "7 days" in ALL[0].text
+    assert "7 days" in invite.text
 
 
-def test_a_name_that_somebody_chose_is_one_short_line_without_a_link() -> None:
-    message = TEXTS.invite(
+def test_a_name_that_somebody_chose_is_one_short_line_without_a_link(texts: MailTexts) -> None:
+    message = texts.invite(
         "a@acme.test",
         invited_by=EVIL,
         tenant_name=EVIL,
