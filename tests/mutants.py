@@ -121,7 +121,7 @@ def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionD
 
 
 def bindings(source: str, tree: ast.Module) -> Iterator[Found]:
-    """Let each comparison pass by which a function finds the tenant of a request."""
+    """Let each comparison pass by which a function finds the tenant of a request, or make none at all."""
     for function in functions(tree):
         if function.returns is None or ast.unparse(function.returns) != "ClaimedTenant":
             continue
@@ -130,6 +130,12 @@ def bindings(source: str, tree: ast.Module) -> Iterator[Found]:
                 passes = "False" if isinstance(node.ops[0], ast.Is) else "True"
                 edit = replaced(source, node, passes)
                 yield node.lineno, f"{ast.unparse(node)} is {passes}", (edit,), function.name
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "named_tenant":
+                edits = (
+                    replaced(source, node, "ClaimedTenant.of(claims)"),
+                    imported(source, tree, "app.api.context.tenant_strategy", "ClaimedTenant"),
+                )
+                yield node.lineno, f"{ast.unparse(node)} is not called", edits, function.name
 
 
 def refusals(source: str, tree: ast.Module) -> Iterator[Found]:

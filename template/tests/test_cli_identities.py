@@ -21,13 +21,15 @@ def link(shell: Shell, email: str) -> None:
 
 
 def test_a_link_is_removed(shell: Shell) -> None:
-    shell.add_user("linked@example.test")
-    link(shell, "linked@example.test")
+    for email in ("linked@example.test", "bystander@example.test"):
+        shell.add_user(email)
+        link(shell, email)
 
     outcome = shell.run("identities", "remove", "Linked@example.test")
 
     assert (outcome.code, outcome.out) == (0, "linked@example.test: 1 removed.\n")
-    assert rows(shell.settings, "SELECT id FROM public.user_identities") == []
+    left = "SELECT email FROM public.user_identities i JOIN public.users u ON u.id = i.user_id"
+    assert rows(shell.settings, left) == [("bystander@example.test",)]
     audit = rows(
         shell.settings, "SELECT action FROM public.audit_logs WHERE entity_type = 'identity'"
     )
