@@ -25,10 +25,8 @@ def choices(asked: dict[str, Any]) -> dict[str, list[str]]:
     return found
 
 
-def combinations() -> list[Answers]:
-    """The full product, or what the variable ANSWERS leaves of it.
-
-    With MATRIX=pairs only so many that each two answers meet in one of them.
+def wanted_choices() -> dict[str, list[str]]:
+    """What may be answered, or what the variable ANSWERS leaves of it.
 
     Raises:
         ValueError: ANSWERS has an answer that no question offers.
@@ -39,6 +37,12 @@ def combinations() -> list[Answers]:
         if wanted[question] not in axes[question]:
             raise ValueError(f"{wanted[question]!r} is no answer to {question}")
         axes[question] = [wanted[question]]
+    return axes
+
+
+def combinations() -> list[Answers]:
+    """The full product of what is wanted; with MATRIX=pairs so many that each two answers meet in one of them."""
+    axes = wanted_choices()
     return pairs(axes) if os.environ.get("MATRIX") == "pairs" else product(axes)
 
 

@@ -1,4 +1,4 @@
-"""What each render brings to fuzz itself, run on a covering array of the renders."""
+"""What each render brings to fuzz itself, run on renders that have each answer once."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from zlib import crc32
 import pytest
 
 from conftest import Renderer
-from matrix import Answers, combinations, name
+from matrix import Answers, name, singles, wanted_choices
 from suites import Outcome, run_suite, serving
 
 pytestmark = [pytest.mark.serial, pytest.mark.slow]
@@ -22,14 +22,7 @@ CASES, LIVES = 12, 8
 """As few as find what is easy to find: each combination has a seed of its own, and `make fuzz` tries more."""
 
 
-def covering() -> list[Answers]:
-    """A covering array of pairs of what ANSWERS leaves."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MATRIX", "pairs")
-        return combinations()
-
-
-COMBINATIONS: Final = covering()
+COMBINATIONS: Final = singles(wanted_choices())
 AT_ONCE: Final = min(len(COMBINATIONS), (os.cpu_count() or 1) + 1)
 
 
