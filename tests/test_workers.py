@@ -8,6 +8,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
@@ -61,9 +62,13 @@ def ask(url: str, stop: Event) -> list[int]:
 
 
 def workers(parent: int) -> set[int]:
-    """The processes that serve."""
-    children = psutil.Process(parent).children()
-    return {child.pid for child in children if any("spawn_main" in w for w in child.cmdline())}
+    """The processes that serve; not one that has just ended."""
+    found = set()
+    for child in psutil.Process(parent).children():
+        with suppress(psutil.Error):
+            if any("spawn_main" in word for word in child.cmdline()):
+                found.add(child.pid)
+    return found
 
 
 def until(happens: Callable[[], bool]) -> None:
