@@ -16,6 +16,12 @@ BLOCK: Final = re.compile(r"^```python\n# (src/app/\S+)\n(.*?)^```$", re.MULTILI
 BLOCKS: Final = BLOCK.findall((ROOT / "docs" / "architecture.md").read_text())
 
 LOOK: Final = """
+import importlib, pkgutil
+import app as package
+for module in pkgutil.walk_packages(package.__path__, "app."):
+    if not module.name.endswith(".__main__"):
+        importlib.import_module(module.name)
+
 from fastapi import FastAPI
 from app.api.v1 import routers
 from app.models.trees import tenant_tree
@@ -40,16 +46,25 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_files_make_a_resource(copy: Path) -> None:
-    done = subprocess.run(
+@pytest.fixture(scope="module")
+def look(copy: Path) -> subprocess.CompletedProcess[str]:
+    """All of the service's modules, and the resource, in a process without an environment or a settings file."""
+    return subprocess.run(
         [sys.executable, "-c", LOOK],
+        cwd=copy,
         env={"PYTHONPATH": str(copy / "src")},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    methods, answers, tables = done.stdout.splitlines()
+
+
+def test_importing_needs_no_environment(look: subprocess.CompletedProcess[str]) -> None:
+    assert look.returncode == 0, look.stderr
+
+
+def test_the_files_make_a_resource(look: subprocess.CompletedProcess[str]) -> None:
+    methods, answers, tables = look.stdout.splitlines()
     assert methods.split() == ["get", "post"]
     assert {"201", "409"} <= set(answers.split())
     assert "invoices" in tables.split()
