@@ -12,7 +12,7 @@ from conftest import Renderer
 from matrix import Answers, choices, name, singles
 from render import questions
 
-pytestmark = [pytest.mark.serial, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("answers", singles(choices(questions())), ids=name)

@@ -19,8 +19,8 @@ pytestmark = pytest.mark.serial
 
 COMBINATIONS = combinations()
 SECOND_ATTEMPTS = 1 + len(COMBINATIONS) // 36
-# One more than cores: a suite also waits, for the clocks of others.
-AT_ONCE = min(len(COMBINATIONS), (os.cpu_count() or 1) + 1)
+# More than cores: a suite also waits, for servers and for the clocks of others.
+AT_ONCE = min(len(COMBINATIONS), (os.cpu_count() or 1) + 2)
 
 
 @dataclass(frozen=True)
