@@ -165,9 +165,9 @@ def commit(folder: Path) -> None:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Every file below `folder`, by its path."""
+    """Every file below `folder`, by its path, but for what git and Python keep for themselves."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and ".git" not in path.relative_to(folder).parts
+        if path.is_file() and not {".git", "__pycache__"} & set(path.relative_to(folder).parts)
     }

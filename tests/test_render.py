@@ -48,9 +48,9 @@ def run(service: Path, *command: str, **environment: str) -> None:
 
 
 def texts(service: Path) -> Iterator[tuple[Path, str]]:
-    """Every file with its content; binary files are none of the template's."""
+    """Every file with its content; binary files are none of the template's, but Python's of an earlier test may be there."""
     for path in sorted(service.rglob("*")):
-        if path.is_file():
+        if path.is_file() and "__pycache__" not in path.parts:
             yield path.relative_to(service), path.read_text(encoding="utf-8")
 
 
