@@ -1,13 +1,9 @@
 """Render a service and run its benchmark; the default answers' full run is kept in docs/."""
 
 import argparse
-import os
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
-from render import ROOT, parse_answers, render
+from render import ROOT, run_in_render
 
 
 def main() -> None:
@@ -17,19 +13,7 @@ def main() -> None:
     parser.add_argument("answers", nargs="*", metavar="question=answer")
     words = parser.parse_args()
     kept = ROOT / ("docs" if words.plan == "full" and not words.answers else "build/bench")
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        service = Path(folder) / "service"
-        try:
-            render(service, parse_answers(words.answers))
-        except ValueError as refused:
-            sys.exit(f"lobby-saas: {refused}")
-        done = subprocess.run(
-            [sys.executable, "-m", "bench", "--plan", words.plan, "--into", str(kept)],
-            cwd=service,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(service), str(service / "src")])},
-            check=False,
-        )
-    sys.exit(done.returncode)
+    sys.exit(run_in_render("bench", words.answers, "--plan", words.plan, "--into", str(kept)))
 
 
 if __name__ == "__main__":

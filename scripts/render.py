@@ -1,5 +1,6 @@
 """Render the working tree, uncommitted changes included: `render.py DEST [question=answer ...]`."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -66,6 +67,26 @@ def render(destination: Path, answers: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory(prefix="lobby-") as folder:
         snapshot(Path(folder), *TEMPLATE)
         run_copy(folder, destination, data=answers, defaults=True, overwrite=True, quiet=True)
+
+
+def run_in_render(module: str, answers: list[str], *arguments: str) -> int:
+    """Render into a temporary folder, run a module of the service there, and return its exit code.
+
+    Exits with a sentence where the template refuses an answer.
+    """
+    with tempfile.TemporaryDirectory(prefix=f"{module}-") as folder:
+        service = Path(folder) / "service"
+        try:
+            render(service, parse_answers(answers))
+        except ValueError as refused:
+            sys.exit(f"lobby-saas: {refused}")
+        done = subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            cwd=service,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(service), str(service / "src")])},
+            check=False,
+        )
+    return done.returncode
 
 
 def main(words: list[str]) -> None:
