@@ -17,7 +17,7 @@ demo: ## Render a service and run it with all it needs, until Ctrl-C [PORT, SEED
 render: ## Render the working tree [DEST=build/service, ANSWERS]
 	@scripts/bootstrap && exec $(PYTHON) scripts/render.py $(DEST) $(ANSWERS)
 
-bench: ## Measure a render beside two floors, in six minutes [QUICK=1: roughly, in two; ANSWERS]
+bench: ## Measure a render beside two floors, in seven minutes [QUICK=1: roughly, in two; ANSWERS]
 	@scripts/bootstrap && exec $(PYTHON) scripts/bench.py $(if $(QUICK),--plan quick) $(ANSWERS)
 
 faults: ## Break what a render runs on, under load, in two to three minutes [ONLY=postgresql, ANSWERS]

@@ -13,7 +13,11 @@ def main() -> None:
     parser.add_argument("answers", nargs="*", metavar="question=answer")
     words = parser.parse_args()
     kept = ROOT / ("docs" if words.plan == "full" and not words.answers else "build/bench")
-    sys.exit(run_in_render("bench", words.answers, "--plan", words.plan, "--into", str(kept)))
+    failed = run_in_render("bench", words.answers, "--plan", words.plan, "--into", str(kept))
+    if not failed and "auth_mode=oidc" not in words.answers:
+        pairs = [] if words.plan == "full" else ["--pairs", "20"]
+        failed = run_in_render("bench.addresses", words.answers, *pairs)
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

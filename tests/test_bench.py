@@ -15,11 +15,10 @@ from render import questions
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("answers", singles(choices(questions())), ids=name)
-def test_a_trial_measures_everything(render: Renderer, tmp_path: Path, answers: Answers) -> None:
-    service = render(**answers)
+def printed(service: Path, module: str, *arguments: str) -> str:
+    """What a module of the service prints, and that it succeeds."""
     done = subprocess.run(
-        [sys.executable, "-m", "bench", "--plan", "trial", "--into", str(tmp_path)],
+        [sys.executable, "-m", module, *arguments],
         cwd=service,
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(service), str(service / "src")])},
         stdout=subprocess.PIPE,
@@ -28,6 +27,12 @@ def test_a_trial_measures_everything(render: Renderer, tmp_path: Path, answers: 
         check=False,
     )
     assert done.returncode == 0, done.stdout[-8000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize("answers", singles(choices(questions())), ids=name)
+def test_a_trial_measures_everything(render: Renderer, tmp_path: Path, answers: Answers) -> None:
+    printed(render(**answers), "bench", "--plan", "trial", "--into", str(tmp_path))
     kept = json.loads((tmp_path / "performance.json").read_text())
     assert all(step["answers"] for step in kept["steps"])
     # Counted, not timed: these hold on any machine.
@@ -36,3 +41,16 @@ def test_a_trial_measures_everything(render: Renderer, tmp_path: Path, answers: 
     assert all(target["met"] for target in trips), trips
     assert "performance.svg" in (tmp_path / "performance.md").read_text()
     assert (tmp_path / "performance.svg").read_text().startswith("<svg ")
+
+
+@pytest.mark.parametrize("auth_mode", ["password", "both"])
+def test_known_and_unknown_addresses_are_compared(render: Renderer, auth_mode: str) -> None:
+    table = printed(render(auth_mode=auth_mode), "bench.addresses", "--pairs", "2").splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table[-4:]]
+    assert [row[0] for row in rows] == [
+        "login",
+        "register",
+        "forgot-password",
+        "resend-verification",
+    ]
+    assert all(row[-1].endswith(" of 2") and float(row[1]) > 0 for row in rows), rows

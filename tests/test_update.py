@@ -57,7 +57,7 @@ def _lay_out(clone: Path) -> None:
 
 def _make_earlier(template: Path) -> None:
     """What the made-up release had otherwise: a line, a bound, a file more, a file less."""
-    _replace(template / "Makefile", "What can be made", "List the targets")
+    _replace(template / "Makefile.jinja", "What can be made", "List the targets")
     _replace(template / "pyproject.toml.jinja", '"httptools>=0.7"', '"httptools>=0.6"')
     _replace(template / "CHANGELOG.md", "## Unreleased", "## Next")
     (template / "docs/retired.md").write_text("# Retired\n")
