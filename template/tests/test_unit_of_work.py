@@ -210,6 +210,20 @@ async def test_a_cancelled_request_leaves_nothing(database: Database) -> None:
     assert database.pool.checkedout() == 0
 
 
+async def test_a_row_that_was_changed_is_written_by_the_commit(database: Database) -> None:
+    acme = await tenant_id(database, "acme")
+    row = project()
+    async with database.tenant(acme) as session:
+        await ProjectRepository(session).add(row)
+
+    async with database.tenant(acme) as session:
+        found = await session.scalar(select(Project).where(col(Project.id) == row.id))
+        assert found is not None
+        found.name = f"renamed {row.id}"
+
+    assert f"renamed {row.id}" in await names(database, acme)
+
+
 async def test_effects_run_after_the_commit_alone(database: Database) -> None:
     acme = await tenant_id(database, "acme")
     ran: list[str] = []
@@ -229,6 +243,28 @@ async def test_effects_run_after_the_commit_alone(database: Database) -> None:
         session.after_commit(effect)
         assert ran == []
     assert ran == ["ran"]
+
+
+async def test_an_effect_that_fails_undoes_nothing_and_keeps_no_other_from_running(
+    database: Database,
+) -> None:
+    acme = await tenant_id(database, "acme")
+    row = project()
+    ran: list[str] = []
+
+    async def failing() -> None:
+        raise Interrupted
+
+    async def effect() -> None:
+        ran.append("ran")
+
+    async with database.tenant(acme) as session:
+        await ProjectRepository(session).add(row)
+        session.after_commit(failing)
+        session.after_commit(effect)
+
+    assert ran == ["ran"]
+    assert row.name in await names(database, acme)
 
 
 async def test_an_unknown_tenant_is_not_entered(database: Database) -> None:
