@@ -30,12 +30,14 @@ test-template: ## Those of the template: what it asks, writes and updates, and t
 	@$(PYTHON) -m pytest -n 2 -m "not serial"
 	@$(PYTHON) -m pytest -m serial --ignore=tests/test_suites.py
 
+# Of each suite without what starts processes of the service, migrates, or imports all of it anew.
 test-quick: export MATRIX := pairs
+test-quick: export SUITE := $(foreach slow,background_work documents_resource migrations worker,--ignore=tests/test_$(slow).py)
 test-quick: lint ## The same for a covering array of pairs and without the slow ones
 	@$(PYTHON) -m pytest -n 2 -m "not serial and not slow"
 	@$(PYTHON) -m pytest -m "serial and not slow"
 
-test-suites: ## The suites of what it renders [ANSWERS]
+test-suites: ## The suites of what it renders [ANSWERS, SUITE=tests/routes]
 	@scripts/bootstrap && exec $(PYTHON) -m pytest tests/test_suites.py
 
 jobs: ## The jobs that share the suites out, as JSON, for the workflow

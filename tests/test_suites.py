@@ -1,6 +1,7 @@
 """The suite that each render brings, run on it; one after the other would leave half of a machine idle."""
 
 import os
+import shlex
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +20,8 @@ pytestmark = pytest.mark.serial
 
 COMBINATIONS = combinations()
 SECOND_ATTEMPTS = 1 + len(COMBINATIONS) // 36
+# Pytest's, for every suite: folders or files, or those to leave out.
+ARGUMENTS = shlex.split(os.environ.get("SUITE", ""))
 # More than cores: a suite also waits, for servers and for the clocks of others.
 AT_ONCE = min(len(COMBINATIONS), (os.cpu_count() or 1) + 2)
 
@@ -52,9 +55,10 @@ def suites(render: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             service = render(**answers)
         folder = folders.get()
         try:
-            outcome = run_suite(service, folder, environment)
+            outcome = run_suite(service, folder, environment, *ARGUMENTS)
             if not outcome.is_green and outcome.failed and second_attempts.acquire(blocking=False):
-                first, outcome = outcome, run_suite(service, folder, environment)
+                first = outcome
+                outcome = run_suite(service, folder, environment, *ARGUMENTS)
                 outcome.failed_before = first.failed
             return outcome
         finally:

@@ -360,6 +360,23 @@ async def test_a_farewell_within_a_transaction_is_a_reason_to_try_again(
             assert await backend(lobby)
 
 
+async def test_a_farewell_before_an_errors_changes_are_kept_is_a_reason_to_try_again(
+    database_settings: DatabaseSettings, admin_url: str
+) -> None:
+    async def request(database: Database, gate: SlowFarewell) -> None:
+        async with database.lobby() as lobby:
+            await terminate(admin_url, await backend(lobby))
+            await gate.said()
+            raise Kept
+
+    async with one_connection_behind(database_settings) as (gate, database):
+        with pytest.raises(Unavailable):
+            await request(database, gate)
+        assert database.pool.checkedout() == 0
+        async with database.lobby() as lobby:
+            assert await backend(lobby)
+
+
 @pytest.mark.parametrize(
     "sqlstate",
     [

@@ -111,7 +111,7 @@ class Database:
         try:
             yield unit
         except AppError as exc:
-            await (unit.commit() if exc.keeps_changes else unit.rollback(cancelled=False))
+            await (self._commit(unit) if exc.keeps_changes else unit.rollback(cancelled=False))
             raise
         except Exception as exc:
             await unit.rollback(cancelled=False)
