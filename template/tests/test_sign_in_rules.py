@@ -127,10 +127,12 @@ async def test_the_rule_can_be_taken_back(owner: Member, database: Database) -> 
     assert (await owner.by_password()).status_code == 200
     async with database.lobby() as lobby:
         rows = await lobby.scalars(
-            select(AuditLog).where(
+            select(AuditLog)
+            .where(
                 col(AuditLog.tenant_id) == owner.tenant.id,
                 col(AuditLog.action) == "tenant.sign_in_changed",
             )
+            .order_by(col(AuditLog.id))
         )
     assert [row.after for row in rows] == [
         {"requires_provider": True},

@@ -1,0 +1,159 @@
+"""What happens to the server in the middle of a transaction costs one request at most, and no connection."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import func, select, text
+from sqlalchemy.engine import make_url
+
+from app.core.db.database import Database
+from app.core.db.sessions import LobbySession, TenantSession
+from app.core.errors import Unavailable
+from app.core.settings import DatabaseSettings
+from tests.gate import Gate
+from tests.test_unit_of_work import Kept, names, tenant_id
+
+
+async def test_connections_that_the_server_closed_cost_no_request(
+    database: Database, admin_url: str
+) -> None:
+    acme = await tenant_id(database, "acme")
+    connection = await asyncpg.connect(admin_url)
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1",
+        database.engine.url.database,
+    )
+    await connection.close()
+    assert isinstance(await names(database, acme), set)
+
+
+class SlowFarewell(Gate):
+    """Hands on what the server says when it hangs up, and only later that it has hung up."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(host, port)
+        self._said, self._client_gone = asyncio.Event(), asyncio.Event()
+
+    async def said(self) -> None:
+        """Wait until the client has what was said."""
+        await self._said.wait()
+        await asyncio.sleep(0.05)
+
+    async def end_of_stream(self, *, from_client: bool) -> None:
+        """Give the client a while to hang up by itself."""
+        if from_client:
+            self._client_gone.set()
+            return
+        self._said.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                await self._client_gone.wait()
+
+
+@asynccontextmanager
+async def one_connection_behind(
+    settings: DatabaseSettings,
+) -> AsyncIterator[tuple[SlowFarewell, Database]]:
+    url = make_url(settings.url.get_secret_value())
+    async with SlowFarewell(url.host or "", url.port or 5432) as gate:
+        through = url.set(host="127.0.0.1", port=gate.port).render_as_string(hide_password=False)
+        changes = {"url": SecretStr(through), "pool_size": 1, "max_overflow": 0}
+        async with Database(settings.model_copy(update=changes)) as database:
+            yield gate, database
+
+
+async def terminate(admin_url: str, pid: int) -> None:
+    connection = await asyncpg.connect(admin_url)
+    await connection.execute("SELECT pg_terminate_backend($1)", pid)
+    await connection.close()
+
+
+async def backend(session: TenantSession | LobbySession) -> int:
+    pid: int = await session.scalar(select(func.pg_backend_pid())) or 0
+    return pid
+
+
+async def test_a_farewell_costs_no_request_that_comes_after(
+    database_settings: DatabaseSettings, admin_url: str
+) -> None:
+    async with one_connection_behind(database_settings) as (gate, database):
+        async with database.lobby() as lobby:
+            pid = await backend(lobby)
+        await terminate(admin_url, pid)
+        await gate.said()
+        async with database.lobby() as lobby:
+            assert await backend(lobby) != pid
+
+
+async def test_a_farewell_within_a_transaction_is_a_reason_to_try_again(
+    database_settings: DatabaseSettings, admin_url: str
+) -> None:
+    async def request(database: Database, gate: SlowFarewell) -> None:
+        async with database.lobby() as lobby:
+            await terminate(admin_url, await backend(lobby))
+            await gate.said()
+            await backend(lobby)
+
+    async with one_connection_behind(database_settings) as (gate, database):
+        with pytest.raises(Unavailable):
+            await request(database, gate)
+        async with database.lobby() as lobby:
+            assert await backend(lobby)
+
+
+async def test_a_farewell_before_an_errors_changes_are_kept_is_a_reason_to_try_again(
+    database_settings: DatabaseSettings, admin_url: str
+) -> None:
+    async def request(database: Database, gate: SlowFarewell) -> None:
+        async with database.lobby() as lobby:
+            await terminate(admin_url, await backend(lobby))
+            await gate.said()
+            raise Kept
+
+    async with one_connection_behind(database_settings) as (gate, database):
+        with pytest.raises(Unavailable):
+            await request(database, gate)
+        assert database.pool.checkedout() == 0
+        async with database.lobby() as lobby:
+            assert await backend(lobby)
+
+
+@pytest.mark.parametrize(
+    "sqlstate",
+    [
+        "53100",  # the disk is full
+        "57014",  # the statement took too long
+        "58030",  # a file cannot be read or written
+        "XX000",  # a file cannot grow beyond its limit
+    ],
+)
+async def test_trouble_of_the_server_is_a_reason_to_try_again(
+    database: Database, sqlstate: str
+) -> None:
+    async def request() -> None:
+        async with database.lobby() as lobby:
+            await lobby.execute(
+                text(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{sqlstate}'; END $$")
+            )
+
+    with pytest.raises(Unavailable):
+        await request()
+
+
+async def test_no_connection_to_be_had_is_a_reason_to_try_again(
+    database_settings: DatabaseSettings, admin_url: str
+) -> None:
+    connection = await asyncpg.connect(admin_url)
+    limit = f'ALTER DATABASE "{make_url(database_settings.url.get_secret_value()).database}" CONNECTION LIMIT'
+    await connection.execute(f"{limit} 0")
+    try:
+        async with Database(database_settings) as another:
+            with pytest.raises(Unavailable):
+                await tenant_id(another, "acme")
+    finally:
+        await connection.execute(f"{limit} -1")
+        await connection.close()
