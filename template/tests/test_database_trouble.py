@@ -89,30 +89,17 @@ async def test_a_farewell_costs_no_request_that_comes_after(
             assert await backend(lobby) != pid
 
 
+@pytest.mark.parametrize("error", [None, Kept])
 async def test_a_farewell_within_a_transaction_is_a_reason_to_try_again(
-    database_settings: DatabaseSettings, admin_url: str
+    database_settings: DatabaseSettings, admin_url: str, error: type[Exception] | None
 ) -> None:
     async def request(database: Database, gate: SlowFarewell) -> None:
         async with database.lobby() as lobby:
             await terminate(admin_url, await backend(lobby))
             await gate.said()
+            if error:
+                raise error
             await backend(lobby)
-
-    async with one_connection_behind(database_settings) as (gate, database):
-        with pytest.raises(Unavailable):
-            await request(database, gate)
-        async with database.lobby() as lobby:
-            assert await backend(lobby)
-
-
-async def test_a_farewell_before_an_errors_changes_are_kept_is_a_reason_to_try_again(
-    database_settings: DatabaseSettings, admin_url: str
-) -> None:
-    async def request(database: Database, gate: SlowFarewell) -> None:
-        async with database.lobby() as lobby:
-            await terminate(admin_url, await backend(lobby))
-            await gate.said()
-            raise Kept
 
     async with one_connection_behind(database_settings) as (gate, database):
         with pytest.raises(Unavailable):

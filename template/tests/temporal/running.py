@@ -1,5 +1,6 @@
 """Workers and workflows of a test."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,8 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from temporalio.client import Client, WorkflowHandle
+import pytest
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.testing import WorkflowEnvironment
 
+from app.core.settings import Settings
 from app.repositories.public.workflow_queue import QueuedExecution
 from app.services.background_work import BackgroundWork
 from app.temporal.contract import Execution
@@ -72,3 +76,23 @@ async def ended_at(handle: Handle) -> datetime:
     """
     events = [event async for event in handle.fetch_history_events()]
     return events[-1].event_time.ToDatetime(tzinfo=UTC)
+
+
+async def given_up_in_an_outage(
+    time_skipping: WorkflowEnvironment,
+    work: BackgroundWork,
+    settings: Settings,
+    execution_id: UUID,
+    recording: str,
+) -> Handle:
+    """Carry an execution out without PostgreSQL, which comes back once the activity that records the failure tries."""
+    async with background.behind_a_gate(settings) as (gate, remote):
+        await gate.close()
+        async with worker(time_skipping.client, remote) as task_queue:
+            handle = await start(time_skipping.client, work, execution_id, task_queue)
+            ending = asyncio.create_task(handle.result())
+            await await_attempt(handle, 2, recording)
+            await gate.open()
+            with pytest.raises(WorkflowFailureError):
+                await ending
+    return handle

@@ -1,15 +1,11 @@
 """`CleanUp` under time skipping."""
 
-import asyncio
-
-import pytest
-from temporalio.client import WorkflowFailureError
 from temporalio.testing import WorkflowEnvironment
 
 from app.core.settings import Settings
 from app.services.background_work import BackgroundWork
 from tests import background, outcomes
-from tests.temporal.running import await_attempt, start, worker
+from tests.temporal.running import given_up_in_an_outage, start, worker
 
 
 async def test_a_run_removes_what_is_due(
@@ -28,14 +24,6 @@ async def test_an_outage_without_end_is_given_up_and_recorded_once_it_ends(
 ) -> None:
     execution_id, _ = await background.request_clean_up(work)
 
-    async with background.behind_a_gate(separate) as (gate, remote):
-        await gate.close()
-        async with worker(time_skipping.client, remote) as task_queue:
-            handle = await start(time_skipping.client, work, execution_id, task_queue)
-            ending = asyncio.create_task(handle.result())
-            await await_attempt(handle, 2, "fail_execution")
-            await gate.open()
-            with pytest.raises(WorkflowFailureError):
-                await ending
+    await given_up_in_an_outage(time_skipping, work, separate, execution_id, "fail_execution")
 
     await outcomes.assert_failed(work, execution_id, "clean_up: Unavailable")

@@ -1,11 +1,8 @@
 """`DeleteTenant` under time skipping: weeks of sleep, and what may happen meanwhile."""
 
-import asyncio
 from datetime import timedelta
 from uuid import UUID
 
-import pytest
-from temporalio.client import WorkflowFailureError
 from temporalio.testing import WorkflowEnvironment
 
 from app.core.settings import Settings
@@ -14,7 +11,7 @@ from app.models.public.workflow_executions import WorkflowKind, WorkflowStatus
 from app.services.background_work import BackgroundWork
 from tests import background, outcomes
 from tests.background import Requested
-from tests.temporal.running import await_attempt, ended_at, start, worker
+from tests.temporal.running import ended_at, given_up_in_an_outage, start, worker
 
 DAY = timedelta(days=1)
 
@@ -84,15 +81,7 @@ async def test_an_outage_without_end_is_given_up_and_the_next_deletion_requested
 ) -> None:
     ready, execution_id = await request_deletion(work, separate, time_skipping)
 
-    async with background.behind_a_gate(separate) as (gate, remote):
-        await gate.close()
-        async with worker(time_skipping.client, remote) as task_queue:
-            handle = await start(time_skipping.client, work, execution_id, task_queue)
-            ending = asyncio.create_task(handle.result())
-            await await_attempt(handle, 2, "fail_deletion")
-            await gate.open()
-            with pytest.raises(WorkflowFailureError):
-                await ending
+    await given_up_in_an_outage(time_skipping, work, separate, execution_id, "fail_deletion")
 
     await outcomes.assert_failed(work, execution_id, "read_due_date: Unavailable")
     *_, next_one = await background.executions_of(work, ready.tenant_id)

@@ -1,7 +1,5 @@
 """`ProvisionTenant` under time skipping, with the real activities: retries, compensation, cancellation."""
 
-import asyncio
-
 import pytest
 from temporalio.client import WorkflowFailureError
 from temporalio.testing import WorkflowEnvironment
@@ -9,7 +7,7 @@ from temporalio.testing import WorkflowEnvironment
 from app.core.settings import Settings
 from app.services.background_work import BackgroundWork
 from tests import background, outcomes
-from tests.temporal.running import attempts, await_attempt, start, worker
+from tests.temporal.running import attempts, await_attempt, given_up_in_an_outage, start, worker
 
 
 async def test_a_request_becomes_a_tenant(
@@ -61,15 +59,9 @@ async def test_an_outage_without_end_is_given_up_and_recorded_once_it_ends(
 ) -> None:
     requested = await background.request_tenant(work)
 
-    async with background.behind_a_gate(separate) as (gate, remote):
-        await gate.close()
-        async with worker(time_skipping.client, remote) as task_queue:
-            handle = await start(time_skipping.client, work, requested.execution_id, task_queue)
-            ending = asyncio.create_task(handle.result())
-            await await_attempt(handle, 2, "fail_provisioning")
-            await gate.open()
-            with pytest.raises(WorkflowFailureError):
-                await ending
+    handle = await given_up_in_an_outage(
+        time_skipping, work, separate, requested.execution_id, "fail_provisioning"
+    )
 
     await outcomes.assert_compensated(work, requested, "create_schema: Unavailable")
     execution = await background.execution(work, requested.execution_id)
