@@ -30,9 +30,8 @@ test-template: ## Those of the template: what it asks, writes and updates, and t
 	@$(PYTHON) -m pytest -n 2 -m "not serial"
 	@$(PYTHON) -m pytest -m serial --ignore=tests/test_suites.py
 
-# Of each suite without what starts processes of the service, migrates, or imports all of it anew.
 test-quick: export MATRIX := pairs
-test-quick: export SUITE := $(foreach slow,background_work documents_resource migrations worker,--ignore=tests/test_$(slow).py)
+test-quick: export SUITE := -m "not slow"
 test-quick: lint ## The same for a covering array of pairs and without the slow ones
 	@$(PYTHON) -m pytest -n 2 -m "not serial and not slow"
 	@$(PYTHON) -m pytest -m "serial and not slow"

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from render import ROOT, run_in_render
+from render import ROOT, rendered, run_module
 
 
 def main() -> None:
@@ -12,11 +12,10 @@ def main() -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("answers", nargs="*", metavar="question=answer")
     words = parser.parse_args()
-    sys.exit(
-        run_in_render(
-            "faults", words.answers, "--only", words.only, "--into", str(ROOT / "build/faults")
-        )
-    )
+    kept = str(ROOT / "build/faults")
+    with rendered(words.answers) as service:
+        failed = run_module(service, "faults", "--only", words.only, "--into", kept)
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

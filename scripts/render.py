@@ -5,6 +5,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,23 +71,29 @@ def render(destination: Path, answers: dict[str, str]) -> None:
         run_copy(folder, destination, data=answers, defaults=True, overwrite=True, quiet=True)
 
 
-def run_in_render(module: str, answers: list[str], *arguments: str) -> int:
-    """Render into a temporary folder, run a module of the service there, and return its exit code.
+@contextmanager
+def rendered(answers: list[str]) -> Iterator[Path]:
+    """A service in a temporary folder, from answers written as `question=answer`.
 
     Exits with a sentence where the template refuses an answer.
     """
-    with tempfile.TemporaryDirectory(prefix=f"{module}-") as folder:
+    with tempfile.TemporaryDirectory(prefix="lobby-") as folder:
         service = Path(folder) / "service"
         try:
             render(service, parse_answers(answers))
         except ValueError as refused:
             sys.exit(f"lobby-saas: {refused}")
-        done = subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            cwd=service,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(service), str(service / "src")])},
-            check=False,
-        )
+        yield service
+
+
+def run_module(service: Path, module: str, *arguments: str) -> int:
+    """Run a module of a service, and return its exit code."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=service,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(service), str(service / "src")])},
+        check=False,
+    )
     return done.returncode
 
 

@@ -53,7 +53,10 @@ def product(axes: dict[str, list[str]]) -> list[Answers]:
 
 def pairs(axes: dict[str, list[str]]) -> list[Answers]:
     """A covering array of strength two: whichever two answers, one of its combinations has both."""
-    return [dict(zip(axes, values, strict=True)) for values in AllPairs(list(axes.values()))]
+    # The fewest combinations come out when the question with the most answers is the last.
+    order = sorted(axes, key=lambda question: len(axes[question]))
+    rows = [dict(zip(order, values, strict=True)) for values in AllPairs([axes[q] for q in order])]
+    return [{question: row[question] for question in axes} for row in rows]
 
 
 def singles(axes: dict[str, list[str]]) -> list[Answers]:

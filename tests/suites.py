@@ -55,16 +55,12 @@ _PRELOADED = [
 # Not Temporal: what suites leave open there keeps it busy for good. Valkey is each suite's own.
 _SHARED = ["TEST_DATABASE_URL", "TEST_PROVIDER_URL"]
 
-# Databases that are copied and dropped all the time cost PostgreSQL half as much in memory as on a disk.
-_MEMORY = Path("/dev/shm")  # noqa: S108  a folder of its own is made in it
-_FREE_BYTES = 2 * 2**30
-
 _SERVE = """
 import json, sys
-from tests import provider, servers
-with servers.starting(**provider.SERVERS) as wait:
+from tests.servers import embedded
+with embedded.starting(*sys.argv[1:]) as wait:
     wait()
-    print(json.dumps({name: servers.address(name) for name in sys.argv[1:]}), flush=True)
+    print(json.dumps({name: embedded.address(name) for name in sys.argv[1:]}), flush=True)
     sys.stdin.read()
 """
 
@@ -75,14 +71,17 @@ class Outcome:
 
     collected: int = 0
     passed: int = 0
+    deselected: int = 0
     other: int = 0
-    """Failed, skipped, deselected, or expected to fail."""
+    """Failed, skipped, or expected to fail."""
     attacks: Counter[str] = field(default_factory=Counter)
     """On routes, by their class: what the tests note in `user_properties`."""
     seconds: float = 0.0
     processor_seconds: float = 0.0
     """Of the suite and what it started, but not of the servers that suites share."""
     output: str = ""
+    is_part: bool = False
+    """Whether arguments chose among its tests."""
     exit_code: int | None = None
     """Pytest's, or None if the process ended without a word."""
     failed_before: list[str] = field(default_factory=list)
@@ -95,25 +94,23 @@ class Outcome:
 
     @property
     def is_green(self) -> bool:
-        """Whether everything that was collected has passed."""
-        return self.exit_code == 0 and self.collected == self.passed > 0 and not self.other
+        """Whether everything that was collected has passed, and nothing but what was asked for left out."""
+        left_out = self.other or (self.deselected and not self.is_part)
+        return self.exit_code == 0 and self.collected == self.passed > 0 and not left_out
 
 
 class _Counter:
     """A plugin of the render's pytest that counts."""
 
     def __init__(self) -> None:
-        self.collected = self.passed = self.other = 0
+        self.collected = self.passed = self.deselected = self.other = 0
         self.attacks: Counter[str] = Counter()
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.collected = len(session.items)
-        # What is there now stays to the end: do not look through it again and again.
-        gc.freeze()
-        gc.set_threshold(10_000, 20, 20)
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
-        self.other += len(items)
+        self.deselected += len(items)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.outcome != "passed" or hasattr(report, "wasxfail"):
@@ -126,13 +123,10 @@ class _Counter:
 @contextmanager
 def serving(service: Path) -> Iterator[dict[str, str]]:
     """Start a render's embedded servers, and yield the variables that name them to any render's suite."""
-    environment = os.environ | {"PYTHONPATH": f"src{os.pathsep}."}
-    if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _FREE_BYTES:
-        environment["TMPDIR"] = str(_MEMORY)
     process = subprocess.Popen(
         [sys.executable, "-c", _SERVE, *_SHARED],
         cwd=service,
-        env=environment,
+        env=os.environ | {"PYTHONPATH": f"src{os.pathsep}."},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -178,6 +172,7 @@ def run_suite(
         **counts,
         seconds=time.monotonic() - started,
         output=log.read_text(errors="replace"),
+        is_part=bool(arguments),
     )
 
 

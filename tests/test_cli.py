@@ -1,6 +1,5 @@
 """What a person types. Copier's API and pytest-copie do not notice that a template demands trust."""
 
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -32,18 +31,6 @@ def test_plain_copy_needs_no_trust_and_names_the_next_command(
     assert "git init && make lock" in next_commands
     assert "make dev" in next_commands
     assert not (service / "copier.yml").exists()
-
-
-@pytest.mark.serial
-def test_render_takes_less_than_five_seconds(template: Path, tmp_path: Path) -> None:
-    def processor_seconds(service: str) -> float:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        copier("copy", "--defaults", str(template), str(tmp_path / service))
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-    # The best of a few, and not the time of day: the machine has other work.
-    assert min(processor_seconds(service) for service in ("one", "two", "three")) < 5
 
 
 def test_plain_copy_from_a_git_repository(template: Path, tmp_path: Path) -> None:

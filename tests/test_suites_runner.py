@@ -38,6 +38,16 @@ def test_any_other_is_not(tmp_path: Path, name: str) -> None:
     assert not run_suite(render, tmp_path / "copy", {}).is_green
 
 
+def test_tests_may_be_left_out_where_that_was_asked_for(tmp_path: Path) -> None:
+    render = service(tmp_path / "render", it=PASSES, fails=WRONG["fails"])
+    outcome = run_suite(render, tmp_path / "copy", {}, "-k", "test_it and not fails")
+    assert outcome.is_green, outcome
+    assert (outcome.passed, outcome.deselected) == (1, 1)
+
+    (render / "pytest.ini").write_text("[pytest]\naddopts = -k 'not fails'\n")
+    assert not run_suite(render, tmp_path / "copy", {}).is_green
+
+
 def test_what_failed_is_named(tmp_path: Path) -> None:
     render = service(tmp_path / "render", it=PASSES, fails=WRONG["fails"])
     outcome = run_suite(render, tmp_path / "copy", {})

@@ -26,7 +26,9 @@ OTHER = [
     if answer != questions()[question]["default"]
 ]
 
-every_release = pytest.mark.parametrize("tag", [EARLIER, *list(releases())[-2:]])
+every_release = pytest.mark.parametrize(
+    "tag", [pytest.param(EARLIER, marks=pytest.mark.slow), *list(releases())[-2:]]
+)
 
 
 @pytest.fixture(scope="session")
@@ -182,6 +184,7 @@ def test_another_answer_by_command_keeps_what_the_user_did(
         assert recorded[question] == values[-1]
 
 
+@pytest.mark.slow
 def test_update_brings_what_is_new_and_takes_what_is_gone(repository: Path, tmp_path: Path) -> None:
     service = generate(repository, tmp_path / "acme", EARLIER)
     assert (service / "docs/retired.md").exists()

@@ -5,21 +5,17 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Final
 
 from app.core.settings import Settings
-from app.dev.servers.temporal import Temporal
 from app.services.background_work import BackgroundWork
 from app.temporal.engine import Engine
-from tests import servers
 from tests.engines import TestedEngine
-
-_TEMPORAL: Final = "TEST_TEMPORAL_ADDRESS"
+from tests.servers import embedded, temporal
 
 
 def _settings() -> dict[str, Any]:
-    return {"temporal": {"address": servers.address(_TEMPORAL)}}
+    return {"temporal": {"address": embedded.address(temporal.VARIABLE)}}
 
 
 def _alone(settings: Settings) -> Settings:
@@ -53,9 +49,4 @@ async def _running(work: BackgroundWork, settings: Settings) -> AsyncIterator[No
         yield
 
 
-def _temporal(folder: Path) -> servers.Embedded:
-    temporal = Temporal(folder / "temporal", durable=False)
-    return temporal, lambda: temporal.address
-
-
-ENGINE: Final = TestedEngine(("worker",), _settings, _alone, _running, {_TEMPORAL: _temporal})
+ENGINE: Final = TestedEngine(("worker",), _settings, _alone, _running)

@@ -1,14 +1,12 @@
 """What the tests have to know of the engine that carries out background work."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from app.core.settings import Settings
 from app.services.background_work import BackgroundWork
-from tests.servers import Embedded
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,5 +23,3 @@ class TestedEngine:
     """Changes settings so that an engine is quick, and meets no other test's."""
     running: Callable[[BackgroundWork, Settings], AbstractAsyncContextManager[None]]
     """Runs an engine in this process."""
-    servers: Mapping[str, Callable[[Path], Embedded]] = field(default_factory=dict)
-    """What it needs beside PostgreSQL, by the variable that names one which runs already."""

@@ -1,8 +1,6 @@
 """PgBouncer in front of a test's database, where this machine has it."""
 
-import os
 import re
-import shutil
 from collections.abc import Mapping
 from configparser import ConfigParser
 from pathlib import Path
@@ -18,11 +16,9 @@ from app.dev.processes import Command, Supervisor
 from app.dev.servers.account import without_root
 from app.dev.servers.base import Server
 from tests import databases
+from tests.programs import PGBOUNCER
 
 DOCUMENT: Final = Path(__file__).parents[1] / "docs/deployment.md"
-
-# Debian puts it where the PATH of ordinary users does not lead.
-PROGRAM: Final = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
 
 
 def documented() -> ConfigParser:
@@ -70,11 +66,11 @@ class PgBouncer(Server):
         Raises:
             ToolMissing: this machine does not have it.
         """
-        if PROGRAM is None:
+        if PGBOUNCER is None:
             raise ToolMissing("pgbouncer is missing: install the system's package of that name.")
-        account = without_root(Path(PROGRAM), self.folder)
+        account = without_root(Path(PGBOUNCER), self.folder)
         account.give(self.folder)
-        argv = [*account.prefix, PROGRAM, "--quiet", str(self.configuration)]
+        argv = [*account.prefix, PGBOUNCER, "--quiet", str(self.configuration)]
         return Command(argv, {}, account=account.switch)
 
     def is_ready(self) -> bool:

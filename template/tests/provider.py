@@ -3,16 +3,12 @@
 import secrets
 import ssl
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 import httpx
 
-from app.dev.servers.provider import Provider
-from tests import servers
-from tests.servers import Embedded
+from tests.servers import embedded, provider
 
-PROVIDER: Final = "TEST_PROVIDER_URL"
 CLIENT, AUDIENCE = "app", "service"
 REQUIRED: Final = {"OIDC__ISSUER": "https://login.example.com", "OIDC__CLIENT_ID": "app"}
 WRONG: Final = [
@@ -41,15 +37,6 @@ def sections(issuer: str | None = None) -> dict[str, Any]:
             "keys_interval": "PT0S",
         }
     }
-
-
-def _embedded(folder: Path) -> Embedded:
-    provider = Provider(folder / "provider", controls=True)
-    return provider, lambda: provider.url
-
-
-SERVERS: Final = {PROVIDER: _embedded}
-"""What to start, by the variable that names one which runs already."""
 
 
 class Issuer:
@@ -113,4 +100,4 @@ def own_issuer() -> str:
 
 def new_issuer(prefix: str = "") -> str:
     """Return an issuer that nobody else uses; `es256-` makes one without a key for RS256, which is cheaper."""
-    return f"{servers.address(PROVIDER)}/{prefix}{secrets.token_hex(6)}"
+    return f"{embedded.address(provider.VARIABLE)}/{prefix}{secrets.token_hex(6)}"

@@ -1,10 +1,7 @@
 """nginx in front of the service, where this machine has it."""
 
 import json
-import os
 import re
-import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -13,16 +10,9 @@ from app.dev import network
 from app.dev.errors import ToolMissing
 from app.dev.processes import Command
 from app.dev.servers.base import Server
+from tests.programs import NGINX
 
 DOCUMENT: Final = Path(__file__).parents[1] / "docs/deployment.md"
-
-# Debian puts it where the PATH of ordinary users does not lead. A client needs a loopback address of its own, which
-# other systems do not have.
-PROGRAM: Final = (
-    shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
-    if sys.platform == "linux"
-    else None
-)
 
 TRUSTED: Final = f"{network.LOOPBACK}/32"
 """Where it is, for `HTTP__TRUSTED_PROXIES`."""
@@ -80,12 +70,12 @@ class Nginx(Server):
         Raises:
             ToolMissing: this machine does not have it.
         """
-        if PROGRAM is None:
+        if NGINX is None:
             raise ToolMissing("nginx is missing: install the system's package of that name.")
         self._configuration.write_text(
             _MAIN.format(folder=self.folder, documented=self._adapted(documented()))
         )
-        return Command([PROGRAM, "-p", str(self.folder), "-c", str(self._configuration)], {})
+        return Command([NGINX, "-p", str(self.folder), "-c", str(self._configuration)], {})
 
     def is_ready(self) -> bool:
         """Whether it takes connections."""

@@ -14,6 +14,8 @@ from tests.engines import TestedEngine
 from tests.processes import process
 from tests.smtp_server import SmtpServer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def post() -> SmtpServer:

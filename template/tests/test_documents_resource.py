@@ -11,6 +11,8 @@ import pytest
 
 from tests.test_rules import RULES, Rule, Source
 
+pytestmark = pytest.mark.slow
+
 ROOT: Final = Path(__file__).parents[1]
 BLOCK: Final = re.compile(r"^```python\n# (src/app/\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS: Final = BLOCK.findall((ROOT / "docs" / "architecture.md").read_text())

@@ -16,6 +16,8 @@ from app.services.background_work import BackgroundWork
 from app.services.migration_service import MigrationRefused, MigrationService
 from tests import background
 
+pytestmark = pytest.mark.slow
+
 UP_TO_DATE = "tenants: 0 migrated, 2 up to date, 0 failed"
 
 

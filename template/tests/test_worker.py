@@ -17,6 +17,8 @@ from tests.environments import environment_of
 from tests.processes import answers, process
 from tests.shell import Shell
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 async def separate(

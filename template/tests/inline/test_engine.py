@@ -25,7 +25,7 @@ from tests import background, outcomes
 from tests.environments import environment_of
 from tests.shell import Shell
 
-pytestmark = pytest.mark.usefixtures("nothing_waits")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_waits")]
 
 AT_ONCE = dict.fromkeys(RETRIES, Retries(timedelta(), timedelta(), attempts=40))
 

@@ -1,5 +1,6 @@
 """Whom, and which tokens, no route admits."""
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -48,7 +49,7 @@ class Intruders:
 
 async def gathered(world: World) -> Intruders:
     """Return intruders in the database of a world."""
-    factory, email = world.factory, "invited-intruder@example.test"
+    factory, email = world.factory, f"intruder-{secrets.token_hex(6)}@example.test"
     closed = {}
     for status in CLOSED:
         _, closed[status] = await world.tenant(status)

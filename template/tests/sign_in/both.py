@@ -3,7 +3,7 @@
 from typing import Final
 
 from tests import provider
-from tests.provider import SERVERS, sections
+from tests.provider import sections
 from tests.sign_in import password
 from tests.sign_in.password import AUTH, SAMPLES, USER_COLUMNS, seed
 
@@ -14,7 +14,6 @@ __all__ = [
     "AUTH",
     "REQUIRED",
     "SAMPLES",
-    "SERVERS",
     "USER_COLUMNS",
     "WRONG",
     "sections",

@@ -5,7 +5,7 @@ from typing import Any, Final
 from app.services.background_work import BackgroundWork
 from app.services.sample_accounts_oidc import SampleAccounts
 from app.services.seeding import Seeding
-from tests.provider import REQUIRED, SERVERS, WRONG, sections
+from tests.provider import REQUIRED, WRONG, sections
 
 AUTH: Final[dict[str, Any]] = {}
 USER_COLUMNS: Final[dict[str, Any]] = {}
@@ -22,7 +22,6 @@ __all__ = [
     "AUTH",
     "REQUIRED",
     "SAMPLES",
-    "SERVERS",
     "USER_COLUMNS",
     "WRONG",
     "sections",

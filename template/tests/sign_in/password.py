@@ -1,7 +1,5 @@
 """Users sign in with a password."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 from argon2 import PasswordHasher
@@ -12,7 +10,6 @@ from app.core.security.passwords import Passwords
 from app.services.background_work import BackgroundWork
 from app.services.sample_accounts_password import SampleAccounts
 from app.services.seeding import Seeding
-from tests.servers import Embedded
 
 PASSWORD: Final = "correct horse battery staple"
 """Of every user that a test does not give another."""
@@ -25,7 +22,6 @@ USER_COLUMNS: Final[dict[str, Any]] = {
     "password_hash": PasswordHasher(1, MEMORY_KIB, 1).hash(PASSWORD)
 }
 REQUIRED: Final[dict[str, str]] = {}
-SERVERS: Final[dict[str, Callable[[Path], Embedded]]] = {}
 SAMPLES: Final = {"DEV__SEED_PASSWORD": PASSWORD}
 """The variables that `app seed` asks for."""
 WRONG: Final = [("AUTH__PASSWORD_MIN_SCORE", "5", "less than or equal to 4")]

@@ -20,7 +20,7 @@ from tests.background import Requested
 from tests.engine_temporal import running
 from tests.gate import Gate
 
-pytestmark = pytest.mark.usefixtures("nothing_waits")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_waits")]
 
 
 async def ready(work: BackgroundWork, requested: Requested) -> None:

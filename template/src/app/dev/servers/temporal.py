@@ -1,6 +1,7 @@
 """Temporal's servers: the CLI's development server, and the one that skips time."""
 
 import shutil
+import signal
 import subprocess
 import sysconfig
 from collections.abc import Mapping
@@ -64,7 +65,10 @@ class Temporal(Server):
         ]
         # The user's own Temporal profile must not change a server of ours.
         environment = {"HOME": str(self.folder), "TEMPORAL_VERSION_CHECK_DISABLED": "1"}
-        return Command([_program("temporal"), "server", "start-dev", *arguments], environment)
+        # It takes a second to end when asked, which is for what it keeps.
+        stop_signal = signal.SIGTERM if self.durable else signal.SIGKILL
+        argv = [_program("temporal"), "server", "start-dev", *arguments]
+        return Command(argv, environment, stop_signal=stop_signal)
 
     def is_ready(self) -> bool:
         """Whether its namespace can be used; the pages ask the gRPC service for it."""

@@ -1,0 +1,65 @@
+"""How a run goes: its servers, its order, its processes. What tests ask for is in fixtures.py."""
+
+import gc
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Final
+
+import pytest
+
+from tests.programs import NGINX, PGBOUNCER
+from tests.servers import embedded
+
+# Not skipped tests: a run that should have them and lacks a program has fewer tests, and the header says so. Named on
+# the command line, the file is run, and says what is missing.
+_NEEDED: Final = {"test_pooler.py": PGBOUNCER, "test_reverse_proxy.py": NGINX}
+collect_ignore = [file for file, program in _NEEDED.items() if program is None]
+
+_running = ExitStack()
+_STARTED = pytest.StashKey[Callable[[], None]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers once, not in each of pytest-xdist's processes; import the application in these alone."""
+    is_one_of_many = hasattr(config, "workerinput")
+    if not is_one_of_many and not config.option.collectonly:
+        config.stash[_STARTED] = _running.enter_context(embedded.starting(*embedded.known()))
+    if is_one_of_many or not config.getoption("tx", None):
+        config.pluginmanager.import_plugin("tests.fixtures")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the slow tests first, so that none of them is what everybody waits for at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what has been imported to itself: looking through it for garbage takes a tenth of the run."""
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Wait for the servers: pytest-xdist hands out no test before."""
+    if _STARTED in session.config.stash:
+        session.config.stash[_STARTED]()
+
+
+def pytest_report_header() -> list[str]:
+    """Tell whether the service is tried behind PgBouncer and nginx."""
+    return [
+        f"pgbouncer: {PGBOUNCER or 'not installed, so tests/test_pooler.py is left out'}",
+        f"nginx: {NGINX or 'not installed, so tests/test_reverse_proxy.py is left out'}",
+    ]
+
+
+def pytest_unconfigure() -> None:
+    """Stop the servers."""
+    _running.close()
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes `-n auto` means: one more than cores, as some tests wait for others' clocks."""
+    return (os.cpu_count() or 1) + 1
