@@ -16,6 +16,7 @@ from sqlalchemy import exists, literal_column, select, text, update
 from sqlalchemy.engine import make_url
 from sqlmodel import SQLModel, col
 
+from app.core.db.database import Database
 from app.core.db.owner import connection_of
 from app.core.db.sessions import LobbySession
 from app.core.identifiers import utcnow, uuid7
@@ -38,6 +39,11 @@ from tests.gate import Gate
 from tests.sign_in.mode import USER_COLUMNS
 
 WAIT_SECONDS = 20.0
+
+_WAITING = text(
+    "SELECT count(*) FROM pg_catalog.pg_stat_activity"
+    " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+)
 
 
 @asynccontextmanager
@@ -228,12 +234,14 @@ class _Undone(Exception):
 
 async def somebody_waits(work: BackgroundWork) -> bool:
     """Tell whether somebody waits for what another transaction holds."""
-    query = text(
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    )
     async with work.owner.engine.connect() as connection:
-        return bool(await connection.scalar(query))
+        return bool(await connection.scalar(_WAITING))
+
+
+async def somebody_waits_in(database: Database, *, number: int = 1) -> bool:
+    """Tell the same of the application's database, and of so many."""
+    async with database.lobby() as lobby:
+        return int((await lobby.execute(_WAITING)).scalar_one()) >= number
 
 
 async def end_all(work: BackgroundWork) -> None:

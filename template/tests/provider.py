@@ -23,6 +23,7 @@ WRONG: Final = [
     ("OIDC__AUDIENCE", "app", "must differ from OIDC__CLIENT_ID"),
     ("OIDC__TRUSTED_HOSTS", "login.example.com", "must be JSON"),
     ("OIDC__TIMEOUT", "5", "ISO 8601 duration"),
+    ("OIDC__KEYS_TTL", "PT1S", "no less than OIDC__KEYS_INTERVAL"),
 ]
 
 

@@ -57,9 +57,13 @@ async def test_the_page_redeems_its_code_once(browser: Browser) -> None:
     assert problem(await redeem(browser, code)) == (400, "token-invalid")
 
 
-async def test_another_verifier_spends_the_code(browser: Browser) -> None:
+@pytest.mark.parametrize("verifier", ["x" * 43, r"\ud800" * 43])
+async def test_another_verifier_spends_the_code(browser: Browser, verifier: str) -> None:
     code = await code_of(browser, address())
-    assert problem(await redeem(browser, code, "x" * 43)) == (400, "token-invalid")
+    body = f'{{"code": "{code}", "code_verifier": "{verifier}"}}'
+    headers = {"Content-Type": "application/json"}
+    answer = await browser.service.post(REDEEM, content=body, headers=headers)
+    assert problem(answer) == (400, "token-invalid")
     assert problem(await redeem(browser, code)) == (400, "token-invalid")
 
 

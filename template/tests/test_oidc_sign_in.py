@@ -240,6 +240,19 @@ async def test_what_the_id_token_lacks_is_asked_of_the_provider(browser: Browser
     assert await browser.issuer.hits("/userinfo") > 0
 
 
+async def test_who_names_an_address_says_whether_it_is_verified(browser: Browser) -> None:
+    email = address()
+    await browser.issuer.control(claims={"email": None, "email_verified": True})
+    try:
+        unverified = {"email": email, "email_verified": False}
+        assert problem(await browser.sign_in(email, unverified)) == (403, "email-not-verified")
+        assert (await browser.sign_in(email, {"email_verified": True})).status_code == 403
+        named = {"email": email, "email_verified": True}
+        assert (await browser.sign_in(email, named)).status_code == 200
+    finally:
+        await browser.issuer.control(claims={})
+
+
 @pytest.mark.parametrize(
     "answer", [{"error": "access_denied"}, {}, {"code": ""}, {"code": "x", "error": "x"}]
 )

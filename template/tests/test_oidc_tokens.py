@@ -70,7 +70,7 @@ async def trusting(issuer: str, **changes: Any) -> AsyncIterator[IdentityProvide
 
 @pytest.fixture(scope="module")
 async def provider(issuer: Issuer) -> AsyncIterator[IdentityProvider]:
-    async with trusting(issuer.url, keys_interval="PT1H") as provider:
+    async with trusting(issuer.url, keys_ttl="PT1H", keys_interval="PT1H") as provider:
         yield provider
 
 
@@ -230,7 +230,7 @@ async def test_keys_are_believed_for_a_while_only() -> None:
 
 async def test_unknown_keys_do_not_hammer_the_provider() -> None:
     issuer = Issuer()
-    async with trusting(issuer.url, keys_interval="PT1H") as provider:
+    async with trusting(issuer.url, keys_ttl="PT1H", keys_interval="PT1H") as provider:
         assert (await provider.identify(await issuer.token(**PERSON))).subject
         for n in range(5):
             await refused(provider, await issuer.token(header={"kid": f"unknown-{n}"}, **PERSON))
@@ -279,7 +279,7 @@ async def test_a_provider_that_does_not_answer(path: str, fault: str) -> None:
     issuer = Issuer()
     token = await issuer.token(**PERSON)
     await issuer.control(**{fault: [path]})
-    async with trusting(issuer.url, timeout="PT0.2S", keys_interval="PT1H") as provider:
+    async with trusting(issuer.url, timeout="PT0.2S", keys_ttl="PT1H", keys_interval="PT1H") as provider:
         for _ in range(3):
             started = time.monotonic()
             with pytest.raises(ProviderUnavailable):

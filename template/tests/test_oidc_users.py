@@ -16,11 +16,13 @@ from app.core.identifiers import utcnow
 from app.models.public.tenant_invites import TenantInvite
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.users import User
+from tests import background
 from tests.answers import problem
 from tests.browser import Browser
 from tests.factories import Factory, SignedIn
 from tests.mailbox import Mailbox
 from tests.provider import address
+from tests.sign_in.mode import USER_COLUMNS
 
 
 @pytest.fixture
@@ -87,6 +89,18 @@ async def test_a_new_address_is_followed_if_nobody_has_it(
         assert (await browser.me(answer)).json()["email"] == shown
     unverified = {"email": address(), "email_verified": False}
     assert (await browser.me(await browser.sign_in(email, unverified))).json()["email"] == new
+
+
+async def test_an_address_that_somebody_gets_meanwhile_is_not_followed(
+    browser: Browser, factory: Factory, database: Database
+) -> None:
+    email, wanted = address(), address()
+    await browser.sign_in(email)
+    async with database.lobby() as lobby:
+        await lobby.add(User(email=wanted, full_name="Grace Hopper", **USER_COLUMNS))
+        signing_in = asyncio.create_task(browser.sign_in(email, {"email": wanted}))
+        await background.eventually(lambda: background.somebody_waits_in(database))
+    assert (await browser.me(await signing_in)).json()["email"] == email
 
 
 async def test_many_first_sign_ins_make_one_user(app: FastAPI, database: Database) -> None:

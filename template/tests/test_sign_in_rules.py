@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import select, text
+from sqlalchemy import select, update
 from sqlmodel import col
 
 from app.core.db.database import Database
@@ -16,6 +16,7 @@ from app.core.identifiers import utcnow, uuid7
 from app.core.roles import Role
 from app.core.settings import Settings
 from app.models.public.audit_logs import AuditLog
+from app.models.public.tenant_sign_in_rules import TenantSignInRule
 from app.models.public.tenants import Tenant
 from app.models.public.users import User
 from app.models.public.vouched_sessions import VouchedSession
@@ -201,22 +202,64 @@ async def test_a_login_at_the_same_moment_does_not_slip_past(owner: Member) -> N
 async def test_a_login_that_has_waited_for_the_rule_obeys_it(
     owner: Member, database: Database
 ) -> None:
-    async def somebody_waits() -> bool:
-        waiting = text(
-            "SELECT count(*) FROM pg_catalog.pg_stat_activity"
-            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-        async with database.lobby() as lobby:
-            return bool((await lobby.execute(waiting)).scalar_one())
-
     async with database.lobby() as lobby:
-        await TenantRegistry(lobby).get(owner.tenant.id)
-        login = asyncio.create_task(owner.by_password())
-        await background.eventually(somebody_waits)
         rules = TenantSignInRuleRepository(lobby)
+        await rules.hold_to_change(owner.tenant.id)
+        login = asyncio.create_task(owner.by_password())
+        await background.eventually(lambda: background.somebody_waits_in(database))
         await rules.set(owner.tenant.id, requires_provider=True)
 
     assert problem(await login) == (403, "provider-required")
+
+
+async def test_a_tenant_whose_schema_is_worked_on_keeps_nobody_waiting(
+    owner: Member, database: Database
+) -> None:
+    tokens = (await owner.by_password()).json()
+    async with database.lobby() as lobby:
+        # As it is locked while its schema is migrated or dropped.
+        await TenantRegistry(lobby).get(owner.tenant.id)
+        refresh = {"refresh_token": tokens["refresh_token"]}
+        assert (await owner.client.post(REFRESH, json=refresh)).status_code == 200
+        assert (await owner.by_password()).status_code == 200
+
+
+async def test_a_refresh_waits_for_a_change_of_the_rule_with_nothing_in_its_hands(
+    owner: Member, factory: Factory, database: Database
+) -> None:
+    vouched = await owner.by_provider()
+    await owner.require(vouched, required=False)
+    user = await factory.user(address())
+    await factory.join(user, owner.tenant.slug, Role.MEMBER)
+    tokens = (await Member(user, owner.tenant, owner.browser).by_password()).json()
+    async with database.lobby() as lobby:
+        await lobby.execute(
+            update(TenantSignInRule)
+            .where(col(TenantSignInRule.tenant_id) == owner.tenant.id)
+            .values(updated_at=utcnow())
+        )
+        change = asyncio.create_task(owner.require(vouched))
+        await background.eventually(lambda: background.somebody_waits_in(database))
+        body = {"refresh_token": tokens["refresh_token"]}
+        refresh = asyncio.create_task(owner.client.post(REFRESH, json=body))
+        await background.eventually(lambda: background.somebody_waits_in(database, number=2))
+
+    assert (await change).status_code == 200
+    assert problem(await refresh) == (401, "refresh-token-invalid")
+
+
+async def test_a_reset_mailed_to_an_address_ends_with_the_address(
+    app: FastAPI, client: httpx.AsyncClient
+) -> None:
+    email, new = address(), address()
+    async with Browser.open(app) as browser:
+        assert (await browser.sign_in(email)).status_code == 200
+        await client.post("/api/v1/auth/forgot-password", json={"email": email})
+        token = await Mailbox(app.state.components).token(email)
+        assert (await browser.sign_in(email, {"email": new})).status_code == 200
+    reset = {"token": token, "new_password": PASSWORD}
+    answer = await client.post("/api/v1/auth/reset-password", json=reset)
+    assert problem(answer) == (400, "token-invalid")
 
 
 async def test_who_came_through_the_provider_has_no_password_until_one_is_set(

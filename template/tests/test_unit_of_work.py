@@ -13,9 +13,11 @@ from sqlmodel import col
 from app.core.db.admission import Caller, MemberAdmission, admit_member
 from app.core.db.database import Database
 from app.core.db.sessions import LobbySession, TenantSession
+from app.core.db.unit_of_work import Side
 from app.core.errors import AppError, TenantNotFound, Unavailable
 from app.core.identifiers import uuid7
 from app.core.roles import Role
+from app.core.settings import DatabaseSettings
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.tenant.projects import Project
 from app.repositories.tenant.projects import ProjectRepository
@@ -203,6 +205,25 @@ async def test_a_cancelled_request_leaves_nothing(database: Database) -> None:
         await task
     assert row.name not in await names(database, acme)
     assert database.pool.checkedout() == 0
+
+
+async def test_a_request_cancelled_in_its_first_statement_takes_its_connection_along(
+    database_settings: DatabaseSettings,
+) -> None:
+    settings = database_settings.model_copy(update={"pool_size": 1, "max_overflow": 0})
+    async with Database(settings) as database:
+
+        async def request() -> None:
+            async with database.unit() as unit:
+                await unit.enter("SELECT pg_sleep(30)", side=Side.LOBBY)
+
+        task = asyncio.create_task(request())
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with database.lobby() as lobby:
+            assert await lobby.scalar(select(func.count()).select_from(Tenant))
 
 
 async def test_a_row_that_was_changed_is_written_by_the_commit(database: Database) -> None:

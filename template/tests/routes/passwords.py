@@ -30,7 +30,7 @@ ACCESS: Final[dict[str, Access]] = {
 # Hashing takes its time between two transactions, and holds no connection (ADR 0014).
 BUDGETS: Final[dict[str, Budget]] = {
     "register": Budget(trips=12, statements=12),
-    "verify_email": Budget(trips=11, statements=11),
+    "verify_email": Budget(trips=10, statements=10),
     "resend_verification": Budget(trips=6, statements=6),
     "reset_password": Budget(trips=13, statements=13),
     "login": Budget(trips=9, statements=9),

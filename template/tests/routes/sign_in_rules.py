@@ -11,7 +11,8 @@ from tests.routes.requests import Asked, Prepare, World
 ACCESS: Final[dict[str, Access]] = {"set_sign_in_rule": in_person(OWNER)}
 BUDGETS: Final[dict[str, Budget]] = {
     "login": Budget(trips=11, statements=11),
-    "refresh": Budget(trips=9, statements=9),
+    "refresh": Budget(trips=10, statements=10),
+    "logout": Budget(trips=6, statements=6),
     "switch_tenant": Budget(trips=10, statements=11),
     "accept_invite": Budget(trips=26, statements=26),
     "set_sign_in_rule": Budget(trips=8, statements=9),

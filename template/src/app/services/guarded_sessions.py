@@ -7,7 +7,7 @@ from app.core.security.access_tokens import AccessTokens
 from app.core.security.token_settings import TokenSettings
 from app.core.sign_in_rule_errors import ProviderRequired
 from app.models.public.vouched_sessions import VouchedSession
-from app.repositories.public.refresh_tokens import SessionFacts
+from app.repositories.public.refresh_tokens import HeldToken, SessionFacts
 from app.repositories.public.tenant_sign_in_rules import TenantSignInRuleRepository
 from app.repositories.public.vouched_sessions import VouchedSessionRepository
 from app.schemas.sessions import Tokens
@@ -41,6 +41,13 @@ class GuardedSessions(SessionService):
         """Start a session of its own in another tenant, vouched for as the session it comes from is."""
         self.vouched = await self.vouches.has(session_id)
         return await super().switch(user_id, session_id, slug)
+
+    async def _hold(self, token: str) -> HeldToken | None:
+        held = await super()._hold(token)
+        if held is not None and held.tenant_id is not None:
+            # Before the token is spent: who changes the rule ends sessions, and with them their tokens.
+            await self.rules.keep(held.tenant_id)
+        return held
 
     async def _begin(self, facts: SessionFacts, tenant: UserTenant | None) -> Tokens:
         if self.vouched:

@@ -4,7 +4,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.core.db.sessions import LobbySession
-from app.core.errors import EmailNotVerified
+from app.core.errors import EmailNotVerified, EmailTaken
 from app.core.identifiers import utcnow
 from app.core.oidc.identity_provider import Person
 from app.core.oidc_errors import IdentityConflict
@@ -22,6 +22,7 @@ class LinkedUsers:
     """Works inside the caller's transaction; never commits (ADR 0003)."""
 
     def __init__(self, session: LobbySession, identity: Identity) -> None:
+        self.session = session
         self.users = UserRepository(session)
         self.identities = UserIdentityRepository(session)
         self.sessions = identity.sessions(session)
@@ -37,9 +38,7 @@ class LinkedUsers:
         user_id = await self.identities.user_of(person.issuer, person.subject)
         if user_id is None:
             return await self._link(person)
-        user = await self.users.get(user_id)
-        await self._follow_address(user, person.verified_email)
-        return user, False
+        return await self._at_address(person.verified_email, await self.users.get(user_id)), False
 
     async def unlink(self, user_id: UUID) -> int:
         """Remove the user's links, end every session, and return how many links there were.
@@ -96,9 +95,19 @@ class LinkedUsers:
             user_id=user.id,
         )
 
-    async def _follow_address(self, user: User, email: str | None) -> None:
-        if email in (None, user.email) or await self.users.account(str(email)) is not None:
-            return
+    async def _at_address(self, email: str | None, user: User) -> User:
+        if email is None or email == user.email or await self.users.account(email) is not None:
+            return user
+        user_id = user.id
+        try:
+            async with self.session.savepoint():
+                await self._change_address(user, email)
+        except EmailTaken:
+            # Somebody has got the address meanwhile, and the row is not loaded any more.
+            return await self.users.get(user_id)
+        return user
+
+    async def _change_address(self, user: User, email: str) -> None:
         before = user_read(user)
         await self.users.update(user, {"email": email, "email_verified_at": utcnow()})
         await self.audit.record(

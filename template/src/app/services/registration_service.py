@@ -118,9 +118,6 @@ class RegistrationService:
             after=user_read(user),
             user_id=user.id,
         )
-        await self.workflows.send_email(
-            Mail.WELCOME, user.id, user_id=user.id, tenant_id=proof.tenant_id
-        )
 
     async def _open_tenant(self, proof: Proof) -> UserTenant | None:
         if proof.tenant_id is None:

@@ -5,7 +5,6 @@ from uuid import UUID
 from app.core.db.sessions import LobbySession
 from app.core.sign_in_rule_errors import ProviderRequired
 from app.repositories.public.tenant_sign_in_rules import TenantSignInRuleRepository
-from app.repositories.public.tenants import TenantRegistry
 from app.repositories.public.vouched_sessions import VouchedSessionRepository
 from app.schemas.tenant_sign_in import SignInRule
 from app.services.acting_member import ActingMember
@@ -16,7 +15,6 @@ class TenantSignInService:
     """Works inside the caller's transaction; never commits (ADR 0003)."""
 
     def __init__(self, session: LobbySession, audit: AuditTrail, caller: ActingMember) -> None:
-        self.tenants = TenantRegistry(session)
         self.rules = TenantSignInRuleRepository(session)
         self.vouches = VouchedSessionRepository(session)
         self.audit = audit
@@ -37,8 +35,7 @@ class TenantSignInService:
         """
         self.caller.require_owner()
         tenant_id = self.caller.tenant_id
-        await self.tenants.get(tenant_id)
-        before = await self.read()
+        before = SignInRule(requires_provider=await self.rules.hold_to_change(tenant_id))
         if rule.requires_provider and not await self.vouches.has(session_id):
             raise ProviderRequired("Sign in through the identity provider before you require it.")
         await self.rules.set(tenant_id, requires_provider=rule.requires_provider)

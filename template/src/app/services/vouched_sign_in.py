@@ -7,6 +7,9 @@ from app.core.db.sessions import LobbySession
 from app.core.oidc.identity_provider import IdentityProvider
 from app.core.oidc.sign_in_states import SignInStates
 from app.core.security.passwords import Passwords
+from app.models.public.email_verifications import VerificationPurpose
+from app.models.public.users import User
+from app.repositories.public.email_verifications import EmailVerificationRepository
 from app.services.guarded_sessions import GuardedSessions
 from app.services.identity import Identity
 from app.services.linked_users import LinkedUsers
@@ -46,7 +49,13 @@ class VouchedSignIn(ProviderSignIn):
 class _LinkedUsers(LinkedUsers):
     def __init__(self, session: LobbySession, identity: Identity, passwords: Passwords) -> None:
         super().__init__(session, identity)
+        self.verifications = EmailVerificationRepository(session)
         self.passwords = passwords
 
     def _proven(self, full_name: str) -> dict[str, Any]:
         return {**super()._proven(full_name), "password_hash": self.passwords.nobodys_hash}
+
+    async def _change_address(self, user: User, email: str) -> None:
+        await super()._change_address(user, email)
+        # What was mailed to the old address sets no password any more.
+        await self.verifications.close(user.id, VerificationPurpose.RESET_PASSWORD)

@@ -124,7 +124,8 @@ class UnitOfWork:
         except Exception as exc:
             log.warning("rollback_failed", error=type(exc).__name__)
         finally:
-            await self._release()
+            # The driver believes the connection idle until the server has answered to the first statement.
+            await self._release(discard=cancelled)
 
     async def _take(self, side: Side) -> None:
         if self._driver is None:
@@ -162,7 +163,7 @@ class UnitOfWork:
             self._connection = AsyncConnection(self._engine, on_this)
         return self._connection
 
-    async def _release(self) -> None:
+    async def _release(self, *, discard: bool = False) -> None:
         pooled, driver = self._pooled, self._driver
         self._pooled = self._driver = self._connection = None
         if pooled is None:
@@ -171,7 +172,7 @@ class UnitOfWork:
             for session in self._sessions.values():
                 session.expunge_all()
                 await session.close()
-            if driver.is_closed() or driver.is_in_transaction():
+            if discard or driver.is_closed() or driver.is_in_transaction():
                 driver.terminate()
                 # A failed statement of the ORM has done so already.
                 if pooled.is_valid:

@@ -58,6 +58,14 @@ class OidcSettings(Section):
     """How long a person may take at the provider."""
 
     @model_validator(mode="after")
+    def _keys_that_can_be_fetched_again(self) -> Self:
+        if self.keys_ttl < self.keys_interval:
+            raise ValueError(
+                "OIDC__KEYS_TTL: must be no less than OIDC__KEYS_INTERVAL, or there are no keys in between"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _tokens_that_differ(self) -> Self:
         if self.audience == self.client_id:
             raise ValueError(

@@ -2,14 +2,14 @@
 
 from uuid import UUID
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.sql.functions import Function
 from sqlmodel import col
 
 from app.core.identifiers import utcnow
 from app.models.public.refresh_tokens import RefreshToken
 from app.models.public.tenant_sign_in_rules import TenantSignInRule
-from app.models.public.tenants import Tenant
 from app.models.public.vouched_sessions import VouchedSession
 from app.repositories.base import LobbyRepository
 
@@ -25,18 +25,23 @@ class TenantSignInRuleRepository(LobbyRepository[TenantSignInRule]):
         )
 
     async def hold(self, tenant_id: UUID) -> bool:
-        """Do the same, for an answer that holds until the transaction ends.
+        """Do the same, for an answer that holds until the transaction ends."""
+        # A statement of its own: one that has waited for a lock sees everything as it was before.
+        await self.keep(tenant_id)
+        return await self.requires_provider(tenant_id)
 
-        Who changes the rule locks the tenant (`TenantRegistry.get`).
-        """
-        # A statement of its own: one that has waited for a lock sees all but the locked row as it was before.
-        await self.session.execute(
-            select(col(Tenant.id)).where(col(Tenant.id) == tenant_id).with_for_update(read=True)
-        )
+    async def keep(self, tenant_id: UUID) -> None:
+        """Let the rule be as it is until the transaction ends; wait for who is changing it."""
+        # Not by the tenant's row, which is locked for as long as its schema is migrated or dropped.
+        await self.session.execute(select(func.pg_advisory_xact_lock_shared(_key(tenant_id))))
+
+    async def hold_to_change(self, tenant_id: UUID) -> bool:
+        """Do the same, to change it: wait for whoever keeps it, and let nobody keep it until the transaction ends."""
+        await self.session.execute(select(func.pg_advisory_xact_lock(_key(tenant_id))))
         return await self.requires_provider(tenant_id)
 
     async def set(self, tenant_id: UUID, *, requires_provider: bool) -> None:
-        """Write the rule. Lock the tenant first."""
+        """Write the rule, which is held to be changed."""
         values = {"requires_provider": requires_provider, "updated_at": utcnow()}
         await self.session.execute(
             insert(TenantSignInRule)
@@ -60,3 +65,7 @@ class TenantSignInRuleRepository(LobbyRepository[TenantSignInRule]):
             .execution_options(synchronize_session=False)
         )
         return len(ended.all())
+
+
+def _key(tenant_id: UUID) -> Function[int]:
+    return func.hashtextextended(f"sign_in_rule:{tenant_id}", 0)
