@@ -9,6 +9,7 @@ from typing import Any
 
 import jinja2
 import pytest
+import yaml
 from copier import run_copy
 from packaging.utils import canonicalize_name
 
@@ -92,12 +93,25 @@ def test_bad_answer_is_refused_with_a_sentence(
     assert not (tmp_path / "s").exists()
 
 
-def test_name_without_latin_letters_asks_for_a_slug(template: Path, tmp_path: Path) -> None:
-    answers = {"project_name": "注文"}
-    with pytest.raises(ValueError, match="The slug is empty"):
-        run_copy(str(template), tmp_path / "s", data=answers, defaults=True, quiet=True)
-    answers["project_slug"] = "orders"
-    run_copy(str(template), tmp_path / "s", data=answers, defaults=True, quiet=True)
+@pytest.mark.parametrize(
+    ("folder", "name_", "slug"),
+    [
+        ("acme", "acme", "acme"),
+        ("Calendar", "Calendar", "calendar-service"),
+        ("app", "app", "app-service"),
+        ("注文", "注文", "my-service"),
+        ("_acme@2", "_acme 2", "acme-2"),
+        ("{{ 7 }}", "7", "my-service"),
+        ("...", "My service", "my-service"),
+        ("a" * 80, "a" * 60, "a" * 40),
+    ],
+)
+def test_every_folder_has_defaults_that_are_accepted(
+    template: Path, tmp_path: Path, folder: str, name_: str, slug: str
+) -> None:
+    run_copy(str(template), tmp_path / folder, defaults=True, quiet=True)
+    answers = yaml.safe_load((tmp_path / folder / ".copier-answers.yml").read_text())
+    assert (answers["project_name"], answers["project_slug"]) == (name_, slug)
 
 
 def test_slug_refuses_every_name_that_is_taken() -> None:

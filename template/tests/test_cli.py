@@ -117,6 +117,15 @@ def test_migration_writes_nothing_without_a_reason(shell: Shell) -> None:
     assert "there is nothing to write" in outcome.err
 
 
+def test_a_command_without_settings_points_to_those_of_make_dev(shell: Shell) -> None:
+    outcome = shell.run("tenants", "list", ENVIRONMENT=None, AUTH__KEYS=None)
+    assert outcome.code == 2
+    assert outcome.err.splitlines()[-1].startswith("On this machine, start `make dev`:")
+    deployed = shell.run("tenants", "list", ENVIRONMENT="production", AUTH__KEYS=None)
+    assert deployed.code == 2
+    assert "make dev" not in deployed.err
+
+
 def test_the_life_of_a_tenant(shell: Shell) -> None:
     shell.add_user("founder@example.test")
     created = shell.run("tenants", "create", "initech", "--owner", "founder@example.test")
@@ -126,7 +135,10 @@ def test_the_life_of_a_tenant(shell: Shell) -> None:
 
     assert shell.run("tenants", "suspend", "initech").out == "initech is suspended.\n"
     again = shell.run("tenants", "suspend", "initech")
-    assert (again.code, again.err) == (1, "The tenant is suspended.\n")
+    assert (again.code, again.err) == (
+        1,
+        "The tenant is suspended; this is for one that is ready.\n",
+    )
     assert shell.run("tenants", "resume", "initech").out == "initech is ready.\n"
     mistyped = shell.run("tenants", "delete", "initech", stdin="intech\n")
     assert (mistyped.code, mistyped.err) == (

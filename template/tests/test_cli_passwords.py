@@ -57,7 +57,10 @@ def test_an_account_that_exists_is_not_promoted(shell: Shell) -> None:
 
     outcome = shell.run("superuser", "create", "taken@example.test", stdin=PASSWORD)
 
-    assert (outcome.code, outcome.err) == (1, "Another user has this address.\n")
+    assert (outcome.code, outcome.err) == (
+        1,
+        "This address has an account, which is not promoted: use another.\n",
+    )
     found = rows(
         shell.settings,
         "SELECT is_superuser FROM public.users WHERE email = 'taken@example.test'",

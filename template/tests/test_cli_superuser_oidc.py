@@ -14,7 +14,10 @@ def test_a_superuser_is_made(shell: Shell) -> None:
     )
     assert user == (True, True)
     again = shell.run("superuser", "create", "boss@example.test")
-    assert (again.code, again.err) == (1, "Another user has this address.\n")
+    assert (again.code, again.err) == (
+        1,
+        "This address has an account, which is not promoted: use another.\n",
+    )
 
 
 def test_what_an_operator_mistypes(shell: Shell) -> None:

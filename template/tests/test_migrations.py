@@ -1,5 +1,6 @@
 """`app migrate` and `app migration`: every schema, one after the other, and what is written for the next time."""
 
+import re
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -203,3 +204,18 @@ async def test_a_migration_of_data_may_be_empty(migrating: Migrating, scripts: P
     assert path.parent == scripts / "public" / "app"
     await migrating.service.migrate()
     assert migrating.lines[0] == "public: migrated"
+
+
+async def test_the_next_migration_follows_both_of_two_that_were_written_at_once(
+    migrating: Migrating, scripts: Path
+) -> None:
+    mine = await migrating.service.write("tenant", "mine", empty=True)
+    theirs = re.sub(r"(?m)^revision: str = .*$", 'revision: str = "theirs"', mine.read_text())
+    mine.with_name("theirs.py").write_text(theirs)
+    assert await migrating.service.migrate() == []
+
+    await migrating.service.write("tenant", "both", empty=True)
+    assert await migrating.service.migrate() == []
+    assert migrating.lines[-1] == "tenants: 2 migrated, 0 up to date, 0 failed"
+    assert await migrating.service.migrate() == []
+    assert migrating.lines[-1] == UP_TO_DATE

@@ -32,7 +32,7 @@ SERVER: Final[dict[str, Any]] = {
 # prometheus_client reads it while it is imported.
 _METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 
-commands: Final = typer.Typer()
+commands: Final = typer.Typer(add_completion=False)
 
 
 @commands.command()

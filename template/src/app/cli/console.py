@@ -1,12 +1,14 @@
 """What the operator's commands share."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import typer
 from pydantic import BaseModel, ValidationError
 
 from app.core.logging import configure_logging
-from app.core.settings import Settings, SettingsError, load_settings
+from app.core.settings import ENV_FILES, Settings, SettingsError, load_settings
 
 
 def command_settings() -> Settings:
@@ -15,7 +17,13 @@ def command_settings() -> Settings:
     Raises:
         SettingsError: a setting is missing or wrong.
     """
-    settings = load_settings()
+    try:
+        settings = load_settings()
+    except SettingsError as exc:
+        if any(Path(file).exists() for file in ENV_FILES) or "ENVIRONMENT" in os.environ:
+            raise
+        hint = "On this machine, start `make dev`: commands use its settings while it runs."
+        raise SettingsError(f"{exc}\n{hint}") from None
     configure_logging(settings.logging.model_copy(update={"level": "warning"}))
     return settings
 
@@ -43,5 +51,8 @@ def checked[M: BaseModel](model: type[M], **values: Any) -> M:
     try:
         return model(**values)
     except ValidationError as exc:
-        problems = (f"{error['loc'][0]}: {error['msg']}" for error in exc.errors())
+        problems = (
+            f"{error['loc'][0]}: {error['msg'].removeprefix('Value error, ')}"
+            for error in exc.errors()
+        )
         raise typer.BadParameter("; ".join(problems)) from None

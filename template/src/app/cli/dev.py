@@ -7,7 +7,7 @@ import typer
 
 from app.dev import runner
 
-commands: Final = typer.Typer()
+commands: Final = typer.Typer(add_completion=False)
 
 
 @commands.command()

@@ -17,7 +17,9 @@ from app.services.audit_trail import Actor
 from app.services.identity import Identity
 from app.services.linked_users import LinkedUsers
 
-commands: Final = typer.Typer(help="Who users are at the identity provider.", no_args_is_help=True)
+commands: Final = typer.Typer(
+    help="Who users are at the identity provider.", no_args_is_help=True, add_completion=False
+)
 
 
 @commands.callback()

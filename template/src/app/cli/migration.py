@@ -16,7 +16,7 @@ from app.core.db.owner import OwnerDatabase
 from app.core.settings import DatabaseSettings
 from app.services.migration_service import MigrationService
 
-commands: Final = typer.Typer()
+commands: Final = typer.Typer(add_completion=False)
 
 
 class TreeChoice(StrEnum):

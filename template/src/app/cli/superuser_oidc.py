@@ -16,7 +16,9 @@ from app.schemas.base import Name
 from app.services.audit_trail import Actor, AuditTrail
 from app.services.operator_accounts import OperatorAccounts
 
-commands: Final = typer.Typer(help="Platform superusers.", no_args_is_help=True)
+commands: Final = typer.Typer(
+    help="Platform superusers.", no_args_is_help=True, add_completion=False
+)
 
 
 @commands.callback()

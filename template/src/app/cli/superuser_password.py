@@ -22,7 +22,9 @@ from app.services.operator_accounts import OperatorAccounts
 
 PASSWORD_VARIABLE: Final = "SUPERUSER_PASSWORD"  # noqa: S105  the name of a variable
 
-commands: Final = typer.Typer(help="Platform superusers.", no_args_is_help=True)
+commands: Final = typer.Typer(
+    help="Platform superusers.", no_args_is_help=True, add_completion=False
+)
 
 
 @commands.callback()

@@ -33,7 +33,9 @@ type Step = Callable[[TenantLifecycle, UUID], Awaitable[AdminTenantRead]]
 
 Slug = Annotated[str, typer.Argument(help="The tenant's slug.")]
 
-commands: Final = typer.Typer(help="Tenants: list, create, suspend, delete.", no_args_is_help=True)
+commands: Final = typer.Typer(
+    help="Tenants: list, create, suspend, delete.", no_args_is_help=True, add_completion=False
+)
 
 
 class _NewTenant(TenantCreate):

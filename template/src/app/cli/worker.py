@@ -7,7 +7,7 @@ import typer
 from app.cli.console import owner_settings
 from app.worker import run_worker
 
-commands: Final = typer.Typer()
+commands: Final = typer.Typer(add_completion=False)
 
 
 @commands.command()

@@ -1,5 +1,6 @@
 """Accounts that an operator makes, without a mail to verify."""
 
+from app.core.errors import EmailTaken
 from app.core.identifiers import utcnow
 from app.models.public.users import User
 from app.repositories.public.users import UserRepository, user_read
@@ -20,6 +21,11 @@ class OperatorAccounts:
             EmailTaken: somebody has the address. That account is not promoted: a stranger may have made it.
         """
         user.email_verified_at = utcnow()
-        await self.users.add(user)
+        try:
+            await self.users.add(user)
+        except EmailTaken:
+            raise EmailTaken(
+                "This address has an account, which is not promoted: use another."
+            ) from None
         await self.audit.record("user.created", "user", user.id, after=user_read(user))
         return user

@@ -1,6 +1,5 @@
 """The steps between a tenant's states (docs/multi-tenancy.md draws them)."""
 
-from collections.abc import Container
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -84,10 +83,13 @@ class TenantLifecycle:
         await self.requests.executions.cancel_deletion(id)
         return await self._move(tenant, "tenant.restored", status=status, delete_after=None)
 
-    async def _in(self, id: UUID, statuses: Container[TenantStatus]) -> Tenant:
+    async def _in(self, id: UUID, statuses: tuple[TenantStatus, ...]) -> Tenant:
         tenant = await self.tenants.get(id)
         if tenant.status not in statuses:
-            raise TransitionNotAllowed(f"The tenant is {tenant.status}.")
+            allowed = " or ".join(statuses)
+            raise TransitionNotAllowed(
+                f"The tenant is {tenant.status}; this is for one that is {allowed}."
+            )
         return tenant
 
     async def _move(self, tenant: Tenant, action: str, **changes: object) -> AdminTenantRead:

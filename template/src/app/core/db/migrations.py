@@ -84,7 +84,8 @@ async def is_at_head(engine: AsyncEngine, tree: Tree, *, schema: str | None = No
         }
     except ResolutionError as exc:
         raise UnknownMigration(
-            f"The database was migrated by other code than this: {exc}."
+            f"The database was migrated by other code than this: {exc}. Bring its file back; the data of `make dev` is in"
+            " .dev, which may be removed to start over."
         ) from exc
 
 
@@ -105,7 +106,10 @@ async def check(engine: AsyncEngine, tree: Tree, *, schema: str | None = None) -
 
 
 async def revision(engine: AsyncEngine, tree: Tree, message: str, schema: str | None) -> Path:
-    """Write what the models have and the migrations lack as a new migration of your branch."""
+    """Write what the models have and the migrations lack as a new migration of your branch.
+
+    Where two people have written one each, it follows both.
+    """
     written: list[Path] = []
 
     def generate(_connection: Connection, config: Config) -> None:
@@ -113,7 +117,7 @@ async def revision(engine: AsyncEngine, tree: Tree, message: str, schema: str | 
             config,
             message,
             autogenerate=True,
-            head="app@head",
+            head="app@heads",
             version_path=str(SCRIPTS / tree.name / "app"),
         )
         written.extend(
