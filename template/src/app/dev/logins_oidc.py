@@ -1,4 +1,4 @@
-"""How the seeded users sign in: at the development identity provider, which believes who says who they are."""
+"""How the seeded users sign in: at the development identity provider, which asks for no password."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -8,7 +8,7 @@ from fastapi.responses import Response
 
 from app.api.pages.rendering import fragment, page, text
 
-ANYBODY: Final = "The development identity provider believes who says who they are."
+ANYBODY: Final = "The development identity provider asks for no password: choose anybody."
 
 router = APIRouter(include_in_schema=False)
 
