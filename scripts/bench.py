@@ -24,18 +24,8 @@ def processor_seconds_of_a_render(answers: list[str]) -> float:
         snapshot(template, *TEMPLATE)
         for number in range(3):
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            subprocess.run(
-                [
-                    program,
-                    "copy",
-                    "--quiet",
-                    "--defaults",
-                    *data,
-                    template,
-                    f"{folder}/service-{number}",
-                ],
-                check=True,
-            )
+            paths = [str(template), f"{folder}/service-{number}"]
+            subprocess.run([program, "copy", "--quiet", "--defaults", *data, *paths], check=True)
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             measured.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     return min(measured)

@@ -45,7 +45,10 @@ async def code_of(browser: Browser, email: str, **query: Any) -> str:
 
 
 async def redeem(browser: Browser, code: str, verifier: str = VERIFIER) -> httpx.Response:
-    return await browser.service.post(REDEEM, json={"code": code, "code_verifier": verifier})
+    # Written by hand: no library would send half a surrogate pair.
+    body = f'{{"code": "{code}", "code_verifier": "{verifier}"}}'
+    headers = {"Content-Type": "application/json"}
+    return await browser.service.post(REDEEM, content=body, headers=headers)
 
 
 async def test_the_page_redeems_its_code_once(browser: Browser) -> None:
@@ -60,10 +63,7 @@ async def test_the_page_redeems_its_code_once(browser: Browser) -> None:
 @pytest.mark.parametrize("verifier", ["x" * 43, r"\ud800" * 43])
 async def test_another_verifier_spends_the_code(browser: Browser, verifier: str) -> None:
     code = await code_of(browser, address())
-    body = f'{{"code": "{code}", "code_verifier": "{verifier}"}}'
-    headers = {"Content-Type": "application/json"}
-    answer = await browser.service.post(REDEEM, content=body, headers=headers)
-    assert problem(answer) == (400, "token-invalid")
+    assert problem(await redeem(browser, code, verifier)) == (400, "token-invalid")
     assert problem(await redeem(browser, code)) == (400, "token-invalid")
 
 

@@ -50,7 +50,7 @@ def starting(*variables: str) -> Iterator[Callable[[], None]]:
     They start in the background: meanwhile the processes of pytest-xdist import the application.
     """
     with ExitStack() as stack:
-        temporary = tempfile.TemporaryDirectory(prefix="tests-", dir=_home())
+        temporary = tempfile.TemporaryDirectory(prefix="tests-", dir=_in_memory())
         folder = Path(stack.enter_context(temporary))
         # The server may run as another user.
         folder.chmod(0o755)
@@ -69,6 +69,6 @@ def starting(*variables: str) -> Iterator[Callable[[], None]]:
         yield started.result
 
 
-def _home() -> Path | None:
+def _in_memory() -> Path | None:
     has_room = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES
     return _MEMORY if has_room and "TMPDIR" not in os.environ else None
