@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -135,6 +135,22 @@ def serving(service: Path) -> Iterator[dict[str, str]]:
         assert process.stdout
         yield json.loads(process.stdout.readline())
         # It ends with its input.
+
+
+def spread(services: list[Path], over: int) -> list[list[str]]:
+    """Share the test files of renders out among them: for each render, those that it runs.
+
+    A file runs in one of `over` renders that have it with the same text, and in one at least.
+    """
+    having: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for number, service in enumerate(services):
+        for path in sorted(service.glob("tests/**/test_*.py")):
+            having[str(path.relative_to(service)), path.read_text()].append(number)
+    shares: list[list[str]] = [[] for _ in services]
+    for n, ((test, _), numbers) in enumerate(having.items()):
+        for number in numbers[n % min(over, len(numbers)) :: over]:
+            shares[number].append(test)
+    return shares
 
 
 def run_suite(

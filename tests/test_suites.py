@@ -14,7 +14,7 @@ import pytest
 
 from conftest import Renderer
 from matrix import Answers, combinations, name
-from suites import Outcome, run_suite, serving
+from suites import Outcome, run_suite, serving, spread
 
 pytestmark = pytest.mark.serial
 
@@ -22,6 +22,8 @@ COMBINATIONS = combinations()
 SECOND_ATTEMPTS = 1 + len(COMBINATIONS) // 36
 # Pytest's, for every suite: folders or files, or those to leave out.
 ARGUMENTS = shlex.split(os.environ.get("SUITE", ""))
+# How many renders share out the test files that they have in common; otherwise each runs all.
+SPREAD = int(os.environ.get("SPREAD", "1"))
 # More than cores: a suite also waits, for servers and for the clocks of others.
 AT_ONCE = min(len(COMBINATIONS), (os.cpu_count() or 1) + 2)
 
@@ -50,23 +52,26 @@ def suites(render: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     # Whoever shares the machine can make a test miss its time; a fault shows twice. Each is printed.
     second_attempts = Semaphore(SECOND_ATTEMPTS)
 
-    def run(answers: Answers) -> Outcome:
+    def run(answers: Answers, tests: list[str]) -> Outcome:
         with rendering:
             service = render(**answers)
         folder = folders.get()
         try:
-            outcome = run_suite(service, folder, environment, *ARGUMENTS)
+            outcome = run_suite(service, folder, environment, *ARGUMENTS, *tests)
             if not outcome.is_green and outcome.failed and second_attempts.acquire(blocking=False):
                 first = outcome
-                outcome = run_suite(service, folder, environment, *ARGUMENTS)
+                outcome = run_suite(service, folder, environment, *ARGUMENTS, *tests)
                 outcome.failed_before = first.failed
             return outcome
         finally:
             folders.put(folder)
 
+    shares: list[list[str]] = [[] for _ in COMBINATIONS]
+    if SPREAD > 1:
+        shares = spread([render(**answers) for answers in COMBINATIONS], SPREAD)
     # This answer has each server that suites share.
     with serving(render(auth_mode="both")) as environment, ThreadPoolExecutor(AT_ONCE) as pool:
-        outcomes = [pool.submit(run, answers) for answers in COMBINATIONS]
+        outcomes = [pool.submit(run, *work) for work in zip(COMBINATIONS, shares, strict=True)]
         yield Suites(outcomes, time.monotonic())
         pool.shutdown(cancel_futures=True)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from suites import mirror, run_suite
+from suites import mirror, run_suite, spread
 
 PASSES = "def test_it():\n    assert True\n"
 WRONG = {
@@ -52,6 +52,25 @@ def test_what_failed_is_named(tmp_path: Path) -> None:
     render = service(tmp_path / "render", it=PASSES, fails=WRONG["fails"])
     outcome = run_suite(render, tmp_path / "copy", {})
     assert outcome.failed == ["FAILED tests/test_fails.py::test_it - assert False"]
+
+
+def test_a_test_file_is_spread_over_the_renders_that_have_it(tmp_path: Path) -> None:
+    common = {f"common_{n}": PASSES for n in range(6)}
+    renders = [
+        service(tmp_path / "0", **common, own=PASSES),
+        service(tmp_path / "1", **common),
+        service(tmp_path / "2", **common, other=PASSES),
+        service(tmp_path / "3", **common, other=PASSES + "\n"),
+    ]
+    shares = spread(renders, 2)
+    for name in common:
+        runs = [share.count(f"tests/test_{name}.py") for share in shares]
+        assert runs in ([1, 0, 1, 0], [0, 1, 0, 1])
+    assert [len(share) for share in shares] == [3 + 1, 3, 3 + 1, 3 + 1]
+    assert "tests/test_own.py" in shares[0]
+    # Two texts are two files.
+    assert "tests/test_other.py" in shares[2]
+    assert "tests/test_other.py" in shares[3]
 
 
 def test_only_what_differs_is_written_anew(tmp_path: Path) -> None:
