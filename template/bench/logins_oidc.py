@@ -9,8 +9,6 @@ import httpx
 from bench.scene import Client, written
 
 PATH: Final = "/api/v1/auth/oidc/exchange"
-LIMITS: Final = ("LOGIN_ADDRESS",)
-"""Those that count logins."""
 
 _RETURN: Final = "http://127.0.0.1/callback"
 

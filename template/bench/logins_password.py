@@ -9,14 +9,6 @@ from bench.scene import Client, written
 from tests.sign_in.password import PASSWORD
 
 PATH: Final = "/api/v1/auth/login"
-LIMITS: Final = (
-    "LOGIN_ACCOUNT",
-    "LOGIN_ADDRESS",
-    "REGISTER_ADDRESS",
-    "MAIL_ACCOUNT",
-    "TOKEN_ADDRESS",
-)
-"""Those that count logins, and what else a stranger sends with an address."""
 
 
 async def login_requests(clients: Sequence[Client]) -> list[bytes]:

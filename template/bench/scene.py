@@ -43,7 +43,7 @@ class Client:
     project_id: UUID
     """One of the tenant's."""
     address: str
-    """Of its own: rate limits count by it."""
+    """Of its own, as clients of the internet have."""
 
     async def request(self, method: str, path: str, json: Any = None) -> bytes:
         """Return a request as the service gets it, whatever names the tenant in it."""

@@ -113,7 +113,7 @@ def test_migrate_leaves_a_lobby_alone_that_other_code_has_migrated(shell: Shell)
 def test_migration_writes_nothing_without_a_reason(shell: Shell) -> None:
     outcome = shell.run("migration", "-m", "nothing", "--tree", "public")
 
-    assert outcome.code == 1
+    assert (outcome.code, outcome.out) == (1, "")
     assert "there is nothing to write" in outcome.err
 
 
@@ -191,6 +191,7 @@ def test_a_failed_tenant_is_retried(shell: Shell) -> None:
         (("create", "Bad Slug", "--owner", "a@example.test"), 2, "slug"),
         (("create", "fine", "--owner", "nonsense"), 2, "owner"),
         (("suspend", "nobody"), 1, "There is no tenant nobody."),
+        (("delete", "nobody"), 1, "There is no tenant nobody."),
         (("list", "--status", "asleep"), 2, "asleep"),
     ],
 )

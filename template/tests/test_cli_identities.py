@@ -27,14 +27,17 @@ def test_a_link_is_removed(shell: Shell) -> None:
 
     outcome = shell.run("identities", "remove", "Linked@example.test")
 
-    assert (outcome.code, outcome.out) == (0, "linked@example.test: 1 removed.\n")
+    assert (outcome.code, outcome.out) == (
+        0,
+        "Links of linked@example.test to the provider that were removed: 1.\n",
+    )
     left = "SELECT email FROM public.user_identities i JOIN public.users u ON u.id = i.user_id"
     assert rows(shell.settings, left) == [("bystander@example.test",)]
     audit = rows(
         shell.settings, "SELECT action FROM public.audit_logs WHERE entity_type = 'identity'"
     )
     assert audit == [("identity.unlinked",)]
-    assert shell.run("identities", "remove", "linked@example.test").out.endswith(": 0 removed.\n")
+    assert shell.run("identities", "remove", "linked@example.test").out.endswith(": 0.\n")
 
 
 @pytest.mark.parametrize(

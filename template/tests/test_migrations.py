@@ -219,3 +219,24 @@ async def test_the_next_migration_follows_both_of_two_that_were_written_at_once(
     assert migrating.lines[-1] == "tenants: 2 migrated, 0 up to date, 0 failed"
     assert await migrating.service.migrate() == []
     assert migrating.lines[-1] == UP_TO_DATE
+
+
+BROKEN = {
+    "missing": ('revision = "mine"\ndown_revision = "gone"\n', "Revision gone referenced"),
+    "twice": ('revision = "app_base"\ndown_revision = None\n', "Revision app_base is present more"),
+    "circular": ('revision = "mine"\ndown_revision = "mine"\n', "mine"),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+@pytest.mark.parametrize("tree", ["public", "tenant"])
+async def test_a_broken_history_is_told_before_anything_is_done(
+    migrating: Migrating, scripts: Path, tree: str, fault: str
+) -> None:
+    text, said = BROKEN[fault]
+    (scripts / tree / "app" / "mine.py").write_text(text)
+
+    with pytest.raises(migrations.BrokenHistory, match=f"{tree} do not follow.*{said}"):
+        await migrating.service.migrate()
+
+    assert migrating.lines == []

@@ -7,7 +7,7 @@ import typer
 
 from app.core.db.database import UnsupportedServer
 from app.core.db.failures import driver_error
-from app.core.db.migrations import UnknownMigration
+from app.core.db.migrations import BrokenHistory, UnknownMigration
 from app.core.errors import AppError, Unavailable
 from app.core.settings import SettingsError
 from app.services.background_failures import describe, may_pass
@@ -23,6 +23,7 @@ _SENTENCES: Final = (
     Refused,
     MigrationRefused,
     UnknownMigration,
+    BrokenHistory,
     UnsupportedServer,
 )
 

@@ -36,7 +36,7 @@ def remove(email: Annotated[str, typer.Argument(help="The user's address.")]) ->
     """Forget whom a user is at the provider: who signs in with the address next is linked to the user."""
     owner = checked(_Owner, email=email)
     removed = asyncio.run(_remove(command_settings(), owner.email))
-    typer.echo(f"{owner.email}: {removed} removed.")
+    typer.echo(f"Links of {owner.email} to the provider that were removed: {removed}.")
 
 
 async def _remove(settings: Settings, email: str) -> int:

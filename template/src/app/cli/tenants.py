@@ -93,8 +93,10 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Shut a tenant's members out, and have its data dropped when the grace period ends."""
-    if not yes and typer.prompt(f"Type {slug} to delete it") != slug:
-        raise Refused("That is not its slug: nothing was deleted.")
+    if not yes:
+        asyncio.run(_require(command_settings(), slug))
+        if typer.prompt(f"Type {slug} to delete it") != slug:
+            raise Refused("That is not its slug: nothing was deleted.")
     _change(slug, TenantLifecycle.delete)
 
 
@@ -125,15 +127,14 @@ async def _create(settings: Settings, data: _NewTenant) -> None:
     typer.echo(f"{tenant.slug} is being provisioned.")
 
 
+async def _require(settings: Settings, slug: str) -> None:
+    async with _lobby(settings) as session:
+        await _id_of(session, slug)
+
+
 async def _take_step(settings: Settings, slug: str, step: Step) -> None:
     async with _lobby(settings) as session:
-        tenant_id = await session.scalar(
-            select(col(Tenant.id)).where(
-                col(Tenant.slug) == slug, col(Tenant.status) != TenantStatus.DELETED
-            )
-        )
-        if tenant_id is None:
-            raise Refused(f"There is no tenant {slug}.")
+        tenant_id = await _id_of(session, slug)
         lifecycle = TenantLifecycle(
             TenantRegistry(session),
             WorkflowRequests(session),
@@ -142,6 +143,17 @@ async def _take_step(settings: Settings, slug: str, step: Step) -> None:
         )
         tenant = await step(lifecycle, tenant_id)
     typer.echo(_sentence(tenant))
+
+
+async def _id_of(session: LobbySession, slug: str) -> UUID:
+    tenant_id = await session.scalar(
+        select(col(Tenant.id)).where(
+            col(Tenant.slug) == slug, col(Tenant.status) != TenantStatus.DELETED
+        )
+    )
+    if tenant_id is None:
+        raise Refused(f"There is no tenant {slug}.")
+    return tenant_id
 
 
 @asynccontextmanager

@@ -39,9 +39,12 @@ class MigrationService:
         """Migrate the lobby and then each tenant, and return the slugs of the tenants that failed.
 
         Raises:
+            BrokenHistory: the migrations do not follow from one another; nothing was done.
             MigrationRefused: another migration is running.
             UnsupportedServer: PostgreSQL is older than version 16.
         """
+        for tree in (public_tree(), tenant_tree()):
+            migrations.require_history(tree)
         await self.owner.check_server()
         async with self.owner.exclusive(Lock.MIGRATE) as acquired:
             if not acquired:
@@ -55,11 +58,13 @@ class MigrationService:
         """Write what the models have and the migrations lack, and return the new file.
 
         Raises:
+            BrokenHistory: the migrations do not follow from one another.
             MigrationRefused: there is nothing to write, or the database lacks earlier migrations.
         """
+        tree = public_tree() if name == "public" else tenant_tree()
+        migrations.require_history(tree)
         if not await migrations.is_at_head(self.owner.ddl_engine, public_tree()):
             raise MigrationRefused("The database lacks migrations: run `app migrate` first.")
-        tree = public_tree() if name == "public" else tenant_tree()
         async with self._compared_schema(tree) as schema:
             if not empty and await self._is_complete(tree, schema):
                 raise MigrationRefused(

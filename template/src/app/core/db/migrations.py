@@ -4,6 +4,8 @@ Alembic keeps its state in globals: one upgrade at a time in a process, here in 
 """
 
 import asyncio
+import io
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.script.revision import ResolutionError
+from alembic.script.revision import ResolutionError, RevisionError
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -30,6 +32,10 @@ _ONE_AT_A_TIME: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="al
 
 class UnknownMigration(Exception):
     """A schema was migrated by other code than this; the message names what is missing here."""
+
+
+class BrokenHistory(Exception):
+    """The migrations do not follow from one another; the message names one that does not."""
 
 
 class SchemaOutOfDate(Exception):
@@ -50,6 +56,24 @@ class Tree:
 
 
 type Step = Callable[[Connection, Config], None]
+
+
+def require_history(tree: Tree) -> None:
+    """Make sure that each migration follows one that is there.
+
+    Raises:
+        BrokenHistory: one does not, or two say that they are the same.
+    """
+    with warnings.catch_warnings():
+        # Alembic only warns of them, and then stops at a key or takes either of the two.
+        warnings.filterwarnings("error", "Revision ", UserWarning)
+        try:
+            ScriptDirectory.from_config(_config(tree, None)).get_heads()
+        except (UserWarning, RevisionError) as exc:
+            raise BrokenHistory(
+                f"The migrations in {SCRIPTS / tree.name} do not follow from one another: {exc}. Bring back the file"
+                " that is missing, or give each a `revision` of its own and the right `down_revision`."
+            ) from exc
 
 
 async def upgrade(engine: AsyncEngine, tree: Tree, *, schema: str | None = None) -> None:
@@ -148,7 +172,8 @@ async def _in_transaction(engine: AsyncEngine, tree: Tree, step: Step, schema: s
 
 
 def _config(tree: Tree, connection: Connection | None) -> Config:
-    config = Config()
+    # What a command finds is in its result or exception; it would print as well.
+    config = Config(stdout=io.StringIO())
     config.set_main_option("script_location", str(SCRIPTS))
     config.set_main_option("path_separator", "newline")
     # A branch is a folder.
