@@ -33,8 +33,8 @@ EACH_TWO = pairs(choices(questions()))
 every = pytest.mark.parametrize("answers", combinations(), ids=name)
 
 
-def run(service: Path, *command: str, **environment: str) -> None:
-    """Fail with the output of a command that does not exit with 0 in `service`."""
+def run(service: Path, *command: str, **environment: str) -> str:
+    """Return what a command prints in `service`; fail with it if the command does not exit with 0."""
     done = subprocess.run(
         command,
         cwd=service,
@@ -45,6 +45,7 @@ def run(service: Path, *command: str, **environment: str) -> None:
         check=False,
     )
     assert done.returncode == 0, f"{' '.join(command[1:])}\n{done.stdout[-8000:]}"
+    return done.stdout
 
 
 def texts(service: Path) -> Iterator[tuple[Path, str]]:
@@ -179,6 +180,8 @@ def test_free_text_leaves_files_clean(render: Renderer, answers: Answers) -> Non
     project = tomllib.loads((service / "pyproject.toml").read_text())["project"]
     assert answers.get("description", project["description"]) == project["description"]
     assert answers.get("project_slug", project["name"]) == project["name"]
+    shown = run(service, sys.executable, "-m", "app", "--help", COLUMNS="200")
+    assert project["description"] in shown
 
 
 IMPORT_ALL = """

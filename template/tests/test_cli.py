@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.core import about
 from tests.shell import Shell, rows
 
 COMMANDS = ("dev", "api", "migrate", "migration", "tenants", "superuser", "seed")
@@ -13,6 +14,7 @@ def test_help_lists_every_command(shell: Shell) -> None:
     assert outcome.code == 0
     for command in COMMANDS:
         assert command in outcome.out
+    assert about.DESCRIPTION in " ".join(outcome.out.split())
 
 
 def test_an_unknown_command_is_refused(shell: Shell) -> None:
