@@ -113,6 +113,17 @@ async def test_pointers(
     assert all(error["detail"] for error in document["errors"])
 
 
+async def test_a_body_that_is_no_json_says_where(client: httpx.AsyncClient) -> None:
+    response = await client.post(
+        "/api/v1/items",
+        content=b'{"name": "Ada",}',
+        headers={"content-type": "application/json"},
+    )
+    assert problem(response)["errors"] == [
+        {"pointer": "/body", "detail": "JSON decode error at character 15"}
+    ]
+
+
 async def test_a_password_does_not_come_back(client: httpx.AsyncClient) -> None:
     response = await client.post(
         "/api/v1/items", json={"name": "Ada", "password": "correct horse battery"}

@@ -5,7 +5,7 @@ Every error leaves the service through `problem_response`. A `pointer` in `error
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
@@ -132,12 +132,18 @@ async def _app_error(request: Request, exc: Exception) -> Response:
 
 async def _validation_error(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, RequestValidationError)  # noqa: S101  registered for this class
-    errors = [
-        # Neither `input` nor `ctx`: a secret must not come back.
-        {"pointer": _pointer(error["loc"]), "detail": error["msg"]}
-        for error in exc.errors()[:_MAX_ERRORS]
-    ]
+    errors = [_described(error) for error in exc.errors()[:_MAX_ERRORS]]
     return problem_response(request.scope, InvalidRequest(), errors=errors)
+
+
+def _described(error: Mapping[str, Any]) -> dict[str, str]:
+    # Neither `input` nor `ctx`: a secret must not come back.
+    location, detail = error["loc"], error["msg"]
+    if error["type"] == "json_invalid" and isinstance(location[-1], int):
+        # A pointer leads into a document; this is a position in a text that is none.
+        *location, position = location
+        detail = f"{detail} at character {position}"
+    return {"pointer": _pointer(location), "detail": detail}
 
 
 def _pointer(location: Iterable[str | int]) -> str:

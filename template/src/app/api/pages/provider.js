@@ -50,8 +50,9 @@ for (const output of document.querySelectorAll("output[data-result]")) {
     output.textContent = text;
     output.classList.toggle("failed", failed);
   };
-  if (result.has("error")) show({ failed: true, text: result.get("error") });
-  else if (result.has("code")) {
+  if (result.has("error")) {
+    show({ failed: true, text: `Nobody was signed in: ${result.get("error")}; docs/problems*.md say why.` });
+  } else if (result.has("code")) {
     redeem(result.get("code")).then(show, (error) => show({ failed: true, text: String(error) }));
   }
 }
