@@ -14,9 +14,11 @@ from sqlmodel import col
 from app.core.db.database import Database
 from app.core.identifiers import utcnow
 from app.core.security.opaque_tokens import digest
+from app.core.settings import Settings
 from app.models.public.audit_logs import AuditLog
 from app.models.public.refresh_tokens import RefreshToken
 from app.models.public.users import User
+from app.services.clean_up import CleanUp
 from tests.factories import Factory
 
 LOGOUT_ALL, SWITCH = "/api/v1/auth/logout-all", "/api/v1/auth/switch-tenant"
@@ -44,6 +46,19 @@ async def switch(client: httpx.AsyncClient, tokens: dict[str, Any]) -> httpx.Res
 async def me(client: httpx.AsyncClient, tokens: dict[str, Any]) -> int:
     answer = await client.get("/api/v1/users/me", headers=bearer(tokens))
     return answer.status_code
+
+
+async def let_days_pass(database: Database, user: User, days: int) -> None:
+    passed = timedelta(days=days)
+    async with database.lobby() as lobby:
+        await lobby.execute(
+            update(RefreshToken)
+            .where(col(RefreshToken.user_id) == user.id)
+            .values(
+                expires_at=col(RefreshToken.expires_at) - passed,
+                session_expires_at=col(RefreshToken.session_expires_at) - passed,
+            )
+        )
 
 
 def bearer(tokens: dict[str, Any]) -> dict[str, str]:
@@ -104,6 +119,31 @@ async def test_a_spent_token_ends_the_session(
     assert await me(client, second) == 401
     assert await me(client, other) == 200, "another session goes on"
     assert (await actions(database, session_of(first)))[-1] == "session.ended"
+
+
+async def test_a_spent_token_is_remembered_as_long_as_the_session_may_live(
+    client: httpx.AsyncClient,
+    user: User,
+    database: Database,
+    factory: Factory,
+    settings: Settings,
+) -> None:
+    first = await factory.tokens(user)
+    tokens = first
+    for _ in range(2):
+        tokens = (await refresh(client, tokens["refresh_token"])).json()
+        await let_days_pass(database, user, 6)
+    await CleanUp(database, settings.tenants).run()
+
+    assert (await refresh(client, first["refresh_token"])).status_code == 401
+    assert (await refresh(client, tokens["refresh_token"])).status_code == 401
+    assert (await actions(database, session_of(first)))[-1] == "session.ended"
+
+    await let_days_pass(database, user, 30)
+    await CleanUp(database, settings.tenants).run()
+    async with database.lobby() as lobby:
+        left = select(RefreshToken).where(col(RefreshToken.user_id) == user.id)
+        assert await lobby.scalars(left) == []
 
 
 async def test_one_of_eight_simultaneous_refreshes_wins_and_the_session_ends(

@@ -36,5 +36,6 @@ class RefreshToken(PublicBase, table=True):
     session_expires_at: datetime = Field(sa_type=Timestamp)
     created_at: datetime = Field(default_factory=utcnow, sa_type=Timestamp)
     expires_at: datetime = Field(sa_type=Timestamp)
+    """When the clean-up may remove it: for a spent one, when the session has to end."""
     spent_at: datetime | None = Field(default=None, sa_type=Timestamp)
     revoked_at: datetime | None = Field(default=None, sa_type=Timestamp)

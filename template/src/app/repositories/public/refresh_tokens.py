@@ -72,7 +72,11 @@ _OF_SESSION: Final = Query(
 _SPEND: Final = Query(
     update(RefreshToken)
     .where(col(RefreshToken.id) == bindparam("token_id"), _LIVE)
-    .values(spent_at=bindparam("now", type_=DateTime(timezone=True)))
+    .values(
+        spent_at=bindparam("now", type_=DateTime(timezone=True)),
+        # Whoever comes back with it is noticed for as long as the session may live.
+        expires_at=col(RefreshToken.session_expires_at),
+    )
     .returning(*_FIELDS),
     HeldToken,
 )
