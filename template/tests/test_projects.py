@@ -4,9 +4,13 @@ import asyncio
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
+from sqlmodel import col
 
+from app.core.db.database import Database
 from app.core.identifiers import uuid7
 from app.core.roles import Role
+from app.models.public.audit_logs import AuditLog
 from tests.factories import Factory, SignedIn
 
 
@@ -39,6 +43,15 @@ async def test_a_project_is_created_read_changed_and_deleted(member: SignedIn) -
     assert renamed["updated_at"] > project["updated_at"]
     assert (await member.delete(path)).status_code == 204
     assert (await member.get(path)).json()["type"] == "/problems/not-found"
+
+
+async def test_what_changes_nothing_leaves_no_trace(member: SignedIn, database: Database) -> None:
+    project = (await member.post("/projects", {"name": name()})).json()
+    for body in ({}, {"name": project["name"]}):
+        assert (await member.patch(f"/projects/{project['id']}", body)).json() == project
+    async with database.lobby() as lobby:
+        trail = select(col(AuditLog.action)).where(col(AuditLog.entity_id) == project["id"])
+        assert await lobby.scalars(trail) == ["project.created"]
 
 
 async def test_one_of_eight_simultaneous_creates_wins(member: SignedIn) -> None:

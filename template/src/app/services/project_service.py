@@ -43,7 +43,8 @@ class ProjectService:
         project = await self._own(id)
         before = _read(project)
         after = _read(await self.projects.update(project, data.model_dump(exclude_unset=True)))
-        await self.audit.record("project.updated", "project", id, before=before, after=after)
+        if after != before:
+            await self.audit.record("project.updated", "project", id, before=before, after=after)
         return after
 
     async def delete(self, id: UUID) -> None:
