@@ -141,6 +141,18 @@ async def test_an_invite_for_an_address_that_is_not_verified_does_not(
     assert (await browser.me(answer, "/users/me/tenants")).json()["items"] == []
 
 
+async def test_an_invite_for_anothers_address_does_not(
+    browser: Browser, owner: SignedIn, factory: Factory
+) -> None:
+    email, other = address(), await factory.user(address())
+    await browser.sign_in(email)
+    await invite(owner, other.email)
+    answer = await browser.sign_in(email, {"email": other.email})
+    assert (await browser.me(answer)).json()["email"] == email
+    assert (await browser.me(answer, "/users/me/tenants")).json()["items"] == []
+    assert (await owner.get("/invites")).json()["items"][0]["status"] == "pending"
+
+
 async def test_a_removed_member_stays_removed(
     browser: Browser, owner: SignedIn, tenant: Tenant
 ) -> None:

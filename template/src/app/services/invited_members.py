@@ -45,6 +45,9 @@ class InvitedMembers(InviteAcceptance):
         """
         for invite in invites:
             tenant_id = invite.tenant_id
+            # The user keeps an address of their own where the provider's is another user's.
+            if invite.email != user.email:
+                continue
             if await self.tenants.status(tenant_id) is not TenantStatus.READY:
                 continue
             if await self.memberships.find_of(tenant_id, user.id) is not None:
