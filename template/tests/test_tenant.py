@@ -1,5 +1,6 @@
 """The current tenant: reading, changing and deleting it."""
 
+import asyncio
 import json
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,9 @@ from app.core.roles import Role
 from app.models.public.audit_logs import AuditLog
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.workflow_executions import WorkflowExecution
+from app.repositories.public.memberships import MembershipRepository
+from app.repositories.public.tenants import TenantRegistry
+from tests import background
 from tests.assumption import assume
 from tests.factories import Factory, SignedIn
 
@@ -30,6 +34,28 @@ async def audited(database: Database, tenant: Tenant) -> list[AuditLog]:
         return await lobby.scalars(
             select(AuditLog).where(col(AuditLog.tenant_id) == tenant.id).order_by(col(AuditLog.id))
         )
+
+
+@pytest.mark.parametrize("deletes", [True, False])
+async def test_an_owner_who_is_demoted_meanwhile_changes_nothing(
+    factory: Factory, tenant: Tenant, database: Database, *, deletes: bool
+) -> None:
+    owner = await factory.member(tenant.slug, Role.OWNER)
+    async with database.lobby() as lobby:
+        # What a change of roles does: the tenant is locked, so that one goes on after the other.
+        await TenantRegistry(lobby).get(tenant.id)
+        asking = asyncio.create_task(
+            owner.call("DELETE", "/tenant", json={"confirm_slug": tenant.slug})
+            if deletes
+            else owner.patch("/tenant", {"slug": f"{tenant.slug}-2"})
+        )
+        await background.eventually(lambda: background.somebody_waits_in(database))
+        own = await MembershipRepository(lobby).get_of(tenant.id, owner.user_id)
+        await MembershipRepository(lobby).update(own, {"role": Role.ADMIN})
+    answer = await asking
+    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/role-required")
+    assert (await stored(database, tenant)).slug == tenant.slug
+    assert (await stored(database, tenant)).status is TenantStatus.READY
 
 
 @pytest.mark.parametrize("role", list(Role))

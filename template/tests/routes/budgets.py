@@ -28,7 +28,9 @@ BUDGETS: Final[dict[str, Budget]] = {
     # Also a row of the outbox.
     "retry_tenant": Budget(trips=6, statements=7),
     "delete_any_tenant": Budget(trips=6, statements=7),
-    "delete_tenant": Budget(trips=7, statements=8),
+    # Also the caller's role, once the tenant is locked.
+    "update_tenant": Budget(trips=6, statements=7),
+    "delete_tenant": Budget(trips=8, statements=9),
     "resend_invite": Budget(trips=6, statements=7),
     "create_invite": Budget(trips=7, statements=8),
     "create_tenant": Budget(trips=8, statements=9),

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from app.core.errors import AssumedIdentityForbidden, RoleRequired
 from app.core.roles import Role
+from app.repositories.public.memberships import MembershipRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +29,13 @@ class ActingMember:
             raise AssumedIdentityForbidden
         if self.role is not Role.OWNER:
             raise RoleRequired("Only an owner may do this.")
+
+    async def require_unchanged(self, memberships: MembershipRepository) -> None:
+        """Refuse a change by a member whose role was lowered since admission. Lock the tenant first.
+
+        Raises:
+            RoleRequired: it was, or the member was removed.
+        """
+        own = await memberships.find_of(self.tenant_id, self.user_id)
+        if own is None or not own.role.at_least(self.role):
+            raise RoleRequired("Your role was changed at this moment.")

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
-from app.core.errors import LastOwner, RoleRequired
+from app.core.errors import LastOwner
 from app.core.identifiers import utcnow
 from app.core.roles import Role
 from app.models.public.user_tenant_membership import UserTenantMembership
@@ -82,18 +82,12 @@ class MemberService:
             self.caller.require_owner()
             if role is not Role.OWNER:
                 await self._require_other_owner(user_id)
-        await self._require_unchanged_caller()
+        await self.caller.require_unchanged(self.memberships)
         return membership
 
     async def _require_other_owner(self, user_id: UUID) -> None:
         if await self.memberships.owners(self.caller.tenant_id) == [user_id]:
             raise LastOwner
-
-    async def _require_unchanged_caller(self) -> None:
-        # Admission saw the caller's role before this request had to wait for the tenant.
-        own = await self.memberships.find_of(self.caller.tenant_id, self.caller.user_id)
-        if own is None or not own.role.at_least(self.caller.role):
-            raise RoleRequired("Your role was changed at this moment.")
 
     async def _let_sessions_expire(self, user_id: UUID) -> None:
         # They open nothing any more: a refresh is refused, an access token finds no such tenant. Once the last of those

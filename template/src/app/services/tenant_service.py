@@ -1,6 +1,8 @@
 """Changes to the current tenant: who may make them, and the audit trail."""
 
 from app.core.errors import SlugNotConfirmed
+from app.models.public.tenants import Tenant
+from app.repositories.public.memberships import MembershipRepository
 from app.repositories.public.tenants import TenantRegistry
 from app.schemas.admin import AdminTenantRead
 from app.schemas.tenants import TenantDelete, TenantRead, TenantUpdate
@@ -15,11 +17,13 @@ class TenantService:
     def __init__(
         self,
         tenants: TenantRegistry,
+        memberships: MembershipRepository,
         lifecycle: TenantLifecycle,
         audit: AuditTrail,
         caller: ActingMember,
     ) -> None:
         self.tenants = tenants
+        self.memberships = memberships
         self.lifecycle = lifecycle
         self.audit = audit
         self.caller = caller
@@ -30,11 +34,11 @@ class TenantService:
         An access token names the slug that the tenant had when it was issued, until it is refreshed.
 
         Raises:
-            RoleRequired: the slug changes, and the caller is no owner.
+            RoleRequired: the slug changes, and the caller is no owner; or the caller's role was lowered meanwhile.
             AssumedIdentityForbidden: the slug changes, and a superuser assumes the identity.
             SlugTaken: another tenant has the new slug.
         """
-        tenant = await self.tenants.get(self.caller.tenant_id)
+        tenant = await self._locked()
         changes = data.model_dump(exclude_unset=True)
         if changes.get("slug", tenant.slug) != tenant.slug:
             self.caller.require_owner()
@@ -52,11 +56,18 @@ class TenantService:
         """Close the tenant and have its data dropped when the grace period ends.
 
         Raises:
+            RoleRequired: the caller's role was lowered meanwhile.
             SlugNotConfirmed: `data` does not name the tenant.
             TransitionNotAllowed: a request at the same time closed the tenant.
         """
-        tenant = await self.tenants.get(self.caller.tenant_id)
+        tenant = await self._locked()
         if data.confirm_slug != tenant.slug:
             raise SlugNotConfirmed
         await self.lifecycle.delete(tenant.id)
         return TenantRead.of(tenant, self.caller.role)
+
+    async def _locked(self) -> Tenant:
+        # Roles change under the same lock: admission saw the caller's before this request had to wait for it.
+        tenant = await self.tenants.get(self.caller.tenant_id)
+        await self.caller.require_unchanged(self.memberships)
+        return tenant

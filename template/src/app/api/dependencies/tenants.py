@@ -15,6 +15,7 @@ from app.api.dependencies.audit import ActorDep
 from app.api.dependencies.components import ComponentsDep
 from app.api.dependencies.requirements import Requirement, requires
 from app.api.dependencies.sessions import DBSession
+from app.repositories.public.memberships import MembershipRepository
 from app.repositories.public.tenants import TenantRegistry
 from app.services.acting_member import ActingMember
 from app.services.audit_trail import AuditTrail
@@ -75,7 +76,13 @@ async def get_tenant_service(
     session: DBSession, lifecycle: TenantLifecycleDep, actor: ActorDep, caller: ActingMemberDep
 ) -> TenantService:
     """Return the rules for changes to the request's tenant."""
-    return TenantService(TenantRegistry(session), lifecycle, AuditTrail(session, actor), caller)
+    return TenantService(
+        TenantRegistry(session),
+        MembershipRepository(session),
+        lifecycle,
+        AuditTrail(session, actor),
+        caller,
+    )
 
 
 TenantServiceDep = Annotated[TenantService, Depends(get_tenant_service)]
