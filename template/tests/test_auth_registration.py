@@ -295,6 +295,37 @@ async def test_a_registration_of_a_known_address_changes_nothing_of_its_user(
     assert (await client.get("/api/v1/users/me", headers=headers)).status_code == 200
 
 
+async def test_who_has_proven_the_address_sees_no_tenant_of_a_stranger(
+    client: httpx.AsyncClient, factory: Factory, mailbox: Mailbox
+) -> None:
+    user = await factory.signed_in()
+    body = await register(client, email=user.email, tenant_name="You owe us 100 dollars")
+    slug = body["tenant_slug"]
+
+    async def shown() -> list[str]:
+        mine, memberships = [
+            (await user.get(path)).json()["items"] for path in ("/tenants", "/users/me/tenants")
+        ]
+        assert [tenant["id"] for tenant in mine] == [tenant["id"] for tenant in memberships]
+        return [tenant["slug"] for tenant in mine]
+
+    assert await shown() == []
+    assert (await user.get(f"/tenants/{slug}")).status_code == 404
+    await verify(client, await mailbox.token(user.email))
+    assert await shown() == [slug]
+    assert (await user.get(f"/tenants/{slug}")).json()["status"] == "provisioning"
+
+
+async def test_who_has_not_sees_what_was_asked_for(client: httpx.AsyncClient) -> None:
+    body = await register(client)
+    tokens = (await login(client, body)).json()
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    mine = (await client.get("/api/v1/tenants", headers=headers)).json()["items"]
+    assert [(tenant["slug"], tenant["status"]) for tenant in mine] == [
+        (body["tenant_slug"], "pending")
+    ]
+
+
 async def test_the_mail_is_sent_again_as_long_as_it_is_not_answered(
     client: httpx.AsyncClient, mailbox: Mailbox
 ) -> None:

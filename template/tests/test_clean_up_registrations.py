@@ -58,12 +58,16 @@ async def test_keeps_verifications_that_can_be_sent_again(work: BackgroundWork, 
 
 
 async def test_deletes_tenants_that_nobody_confirmed(work: BackgroundWork, user: User) -> None:
-    new, forgotten, resent = (pending_tenant(age) for age in (DAY / 2, 2 * DAY, 2 * DAY))
-    # Its mail was sent again an hour ago.
-    await background.add(work, new, forgotten, resent, verification(user, -DAY, tenant=resent))
+    new, forgotten, resent = (pending_tenant(age) for age in (DAY / 2, 1.5 * DAY, 1.5 * DAY))
+    held = pending_tenant(2.5 * DAY)
+    # Their mails were sent again an hour ago.
+    open_ones = [verification(user, -DAY, tenant=tenant) for tenant in (resent, held)]
+    await background.add(work, new, forgotten, resent, held, *open_ones)
 
     await work.clean_up.run()
 
-    statuses = [(await background.tenant(work, t.id)).status for t in (new, forgotten, resent)]
-    assert statuses == [TenantStatus.PENDING, TenantStatus.DELETED, TenantStatus.PENDING]
+    statuses = [
+        (await background.tenant(work, t.id)).status for t in (new, resent, forgotten, held)
+    ]
+    assert statuses == [TenantStatus.PENDING] * 2 + [TenantStatus.DELETED] * 2
     assert await background.actions(work, forgotten.id) == ["tenant.deleted"]

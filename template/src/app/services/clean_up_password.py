@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import Select, exists, func, or_, select
 from sqlmodel import col
 
 from app.core.db.database import Database
@@ -51,7 +51,8 @@ def _forgotten_tenants(ttl: timedelta) -> Select[Tenant]:
         .where(
             col(Tenant.status) == TenantStatus.PENDING,
             col(Tenant.created_at) < func.now() - ttl,
-            ~can_be_verified,
+            # Anybody can have the mail sent again, and would hold the slug for ever.
+            or_(~can_be_verified, col(Tenant.created_at) < func.now() - 2 * ttl),
         )
         .limit(BATCH)
         .with_for_update(skip_locked=True)

@@ -14,6 +14,7 @@ from app.models.public.tenants import Tenant
 from app.models.public.user_tenant_membership import UserTenantMembership
 from app.models.public.users import User
 from app.repositories.base import LobbyRepository
+from app.repositories.public.pending_tenants import IS_SHOWN
 from app.schemas.base import Page, PageRequest, Position
 from app.schemas.members import MemberRead
 from app.schemas.users import UserTenant
@@ -54,7 +55,8 @@ _BY_ID: Final = Query(_TENANTS_OF_USER.where(col(Tenant.id) == bindparam("tenant
 _NEWEST: Final = Query(
     _TENANTS_OF_USER.where(
         tuple_(col(UserTenantMembership.joined_at), col(Tenant.id))
-        < tuple_(bindparam("at"), bindparam("id"))
+        < tuple_(bindparam("at"), bindparam("id")),
+        IS_SHOWN,
     )
     .order_by(col(UserTenantMembership.joined_at).desc(), col(Tenant.id).desc())
     .limit(bindparam("n")),

@@ -11,6 +11,7 @@ from app.core.errors import SlugTaken, TenantNotFound, TransitionNotAllowed
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.user_tenant_membership import UserTenantMembership
 from app.repositories.base import LobbyRepository
+from app.repositories.public.pending_tenants import IS_SHOWN
 from app.schemas.admin import AdminTenantRead
 from app.schemas.base import Page, PageRequest, Position
 from app.schemas.tenants import TenantRead
@@ -39,6 +40,7 @@ _BY_SLUG: Final = Query(
         func.replace(col(Tenant.slug), text("'-'"), text("'_'"))
         == func.replace(bindparam("slug", type_=String), text("'-'"), text("'_'")),
         _NOT_DELETED,
+        IS_SHOWN,
     ),
     TenantRead,
 )
@@ -47,6 +49,7 @@ _MINE: Final = Query(
     _OF_MEMBER.where(
         tuple_(col(Tenant.created_at), col(Tenant.id)) < tuple_(bindparam("at"), bindparam("id")),
         _NOT_DELETED,
+        IS_SHOWN,
     )
     .order_by(col(Tenant.created_at).desc(), col(Tenant.id).desc())
     .limit(bindparam("n")),
