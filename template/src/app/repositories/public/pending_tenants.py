@@ -9,7 +9,7 @@ from app.models.public.tenants import Tenant
 from app.models.public.user_tenant_membership import UserTenantMembership
 from app.models.public.users import User
 
-# Whoever has proven the address has not asked for it, until its mail is answered: a stranger may have (ADR 0007).
+# Whoever has proven the address has not asked for it, until its mail is answered: a stranger may have.
 IS_SHOWN: Final = or_(
     col(Tenant.status) != literal_column("'pending'"),
     exists().where(
