@@ -79,6 +79,16 @@ def test_a_wrong_password_of_the_database_gets_a_sentence(shell: Shell) -> None:
     assert outcome.err.startswith("PostgreSQL refuses (InvalidPasswordError")
 
 
+def test_a_url_says_whether_the_connection_is_encrypted(shell: Shell) -> None:
+    url = shell.environment["DATABASE__URL"]
+
+    assert shell.run("tenants", "list", DATABASE__URL=f"{url}?sslmode=disable").code == 0
+    # The server of the tests has no certificate.
+    outcome = shell.run("tenants", "list", DATABASE__URL=f"{url}?sslmode=require")
+    assert outcome.code == 1
+    assert outcome.err.startswith("PostgreSQL does not answer (")
+
+
 def test_migrate_says_what_it_did(shell: Shell) -> None:
     outcome = shell.run("migrate")
 

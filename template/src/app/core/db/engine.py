@@ -71,7 +71,11 @@ def observe_statements(engine: AsyncEngine, observe: Callable[[float], None]) ->
 
 
 def _url(value: str) -> Any:
-    return make_url(value).set(drivername="postgresql+asyncpg")
+    url = make_url(value).set(drivername="postgresql+asyncpg")
+    if mode := url.query.get("sslmode"):
+        # The driver takes libpq's modes under another name.
+        return url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
+    return url
 
 
 def _connect_args(settings: DatabaseSettings) -> dict[str, Any]:
