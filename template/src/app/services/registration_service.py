@@ -9,7 +9,9 @@ from app.models.public.email_verifications import EmailVerification, Verificatio
 from app.models.public.tenants import TenantStatus
 from app.models.public.users import User
 from app.repositories.public.email_verifications import EmailVerificationRepository, Proof
+from app.repositories.public.tenants import TenantRegistry
 from app.repositories.public.users import UserRepository, user_read
+from app.schemas.admin import AdminTenantRead
 from app.schemas.passwords import EmailVerified, Registration, RegistrationRecord
 from app.schemas.users import UserTenant
 from app.services.identity import Identity
@@ -23,7 +25,8 @@ class RegistrationService:
     def __init__(self, session: LobbySession, identity: Identity) -> None:
         self.users = UserRepository(session)
         self.verifications = EmailVerificationRepository(session)
-        self.tenants = TenantCreation(session, identity.audit(session))
+        self.tenants = TenantRegistry(session)
+        self.creation = TenantCreation(session, identity.audit(session))
         self.workflows = WorkflowRequests(session)
         self.audit = identity.audit(session)
         self.sessions = identity.sessions(session)
@@ -40,7 +43,7 @@ class RegistrationService:
         account = await self.users.find_or_add(
             User(email=data.email, full_name=data.full_name, password_hash=password_hash)
         )
-        tenant = await self.tenants.create(
+        tenant = await self.creation.create(
             slug=data.tenant_slug,
             name=data.tenant_name,
             owner_id=account.id,
@@ -122,9 +125,22 @@ class RegistrationService:
     async def _open_tenant(self, proof: Proof) -> UserTenant | None:
         if proof.tenant_id is None:
             return None
-        tenant = await self.tenants.open(proof.tenant_id, owner_id=proof.user_id)
+        tenant = await self.tenants.get(proof.tenant_id)
         if tenant.status is TenantStatus.DELETED:
             return None
+        if tenant.status is TenantStatus.PENDING:
+            before = AdminTenantRead.of(tenant)
+            await self.tenants.update(tenant, {"status": TenantStatus.PROVISIONING})
+            await self.workflows.provision_tenant(tenant.id)
+            await self.audit.record(
+                "tenant.confirmed",
+                "tenant",
+                tenant.id,
+                before=before,
+                after=AdminTenantRead.of(tenant),
+                tenant_id=tenant.id,
+                user_id=proof.user_id,
+            )
         return UserTenant(
             id=tenant.id,
             slug=tenant.slug,

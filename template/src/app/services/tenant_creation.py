@@ -1,4 +1,4 @@
-"""New tenants, whoever asks for them: a registration, a user, an operator."""
+"""New tenants, whoever asks for them."""
 
 from typing import Final, Literal
 from uuid import UUID
@@ -39,7 +39,7 @@ class TenantCreation:
         owner_id: UUID,
         status: Literal[TenantStatus.PENDING, TenantStatus.PROVISIONING],
     ) -> Tenant:
-        """Add a tenant with its first owner. `PROVISIONING` has it made, `PENDING` waits for `open`.
+        """Add a tenant with its first owner. `PROVISIONING` has it made, `PENDING` waits.
 
         Raises:
             SlugTaken: another tenant has the slug, or one that differs in `-` and `_` only.
@@ -65,24 +65,6 @@ class TenantCreation:
         )
         if status is TenantStatus.PROVISIONING:
             await self.workflows.provision_tenant(tenant.id)
-        return tenant
-
-    async def open(self, tenant_id: UUID, *, owner_id: UUID) -> Tenant:
-        """Have a pending tenant made, now that its owner's address is proven; once is enough."""
-        tenant = await self.tenants.get(tenant_id)
-        if tenant.status is TenantStatus.PENDING:
-            before = AdminTenantRead.of(tenant)
-            await self.tenants.update(tenant, {"status": TenantStatus.PROVISIONING})
-            await self.workflows.provision_tenant(tenant.id)
-            await self.audit.record(
-                "tenant.confirmed",
-                "tenant",
-                tenant.id,
-                before=before,
-                after=AdminTenantRead.of(tenant),
-                tenant_id=tenant.id,
-                user_id=owner_id,
-            )
         return tenant
 
     async def _add(self, tenant: Tenant) -> Tenant:
