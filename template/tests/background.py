@@ -38,7 +38,7 @@ from tests import databases
 from tests.gate import Gate
 from tests.sign_in.mode import USER_COLUMNS
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
 
 _WAITING = text(
     "SELECT count(*) FROM pg_catalog.pg_stat_activity"
