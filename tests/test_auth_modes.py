@@ -39,6 +39,13 @@ async def execute():
     await connection.close()
 asyncio.run(execute())
 """
+REGISTER = """
+INSERT INTO public.tenants (id, slug, name, status, schema_name, created_at, updated_at)
+VALUES (gen_random_uuid(), 'acme', 'Acme', 'pending', 'tenant_acme', now(), now())
+"""
+NONE_WAITS = """
+DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM public.tenants WHERE status = 'pending'); END $$
+"""
 SETTINGS = {
     "PYTHONPATH": "src",
     "ENVIRONMENT": "test",
@@ -87,8 +94,12 @@ def test_a_database_is_brought_along(render: Renderer, database: dict[str, str])
 
     run(WAY[0], "-m", "app", "migrate").check_returncode()
     for before, after in pairwise(WAY):
+        if after == "oidc":
+            run(before, "-c", EXECUTE, REGISTER).check_returncode()
         for statements in _statements(before, after):
             assert run(after, "-c", EXECUTE, statements).returncode == 0
+        if after == "oidc":
+            run(after, "-c", EXECUTE, NONE_WAITS).check_returncode()
         assert run(after, "-m", "app", "migrate").returncode == 0, (before, after)
         written = run(after, "-m", "app", "migration", "-m", "x", "--tree", "public")
         assert "there is nothing to write" in written.stderr, (before, after)
