@@ -13,7 +13,6 @@ from tests.factories import SignedIn
 from tests.mailbox import Mailbox
 
 LOOKUP: Final = "/api/v1/invites/lookup"
-ACCEPT: Final = "/api/v1/invites/accept"
 
 
 def address() -> str:

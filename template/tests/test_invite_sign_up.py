@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import httpx
@@ -19,11 +19,13 @@ from app.models.public.tenant_invites import TenantInvite
 from app.models.public.tenants import Tenant, TenantStatus
 from tests.answers import problem
 from tests.factories import Factory, SignedIn
-from tests.invites import ACCEPT, LOOKUP, address, set_status, token_of, user_of
+from tests.invites import LOOKUP, address, set_status, token_of, user_of
 from tests.mailbox import Mailbox
 from tests.sending import send
 from tests.sign_in.password import PASSWORD
 from tests.work import recorded
+
+ACCEPT: Final = "/api/v1/invites/accept"
 
 
 def newcomer(token: str, **changes: Any) -> dict[str, Any]:

