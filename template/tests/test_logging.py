@@ -92,7 +92,7 @@ def test_uvicorns_access_log_is_off(stream: io.StringIO) -> None:
         ("text", "mail to hunter2@acme.test failed"),
         ("text", "Key (email)=(hunter2+x@acme.co.uk) already exists."),
         ("text", "postgresql://app:hunter2@db:5432/app is down"),
-        ("text", "redis://:hunter2@db:6379"),
+        ("text", "smtp://:hunter2@mail:587"),
         ("text", "Bearer hunter2"),
         ("text", "authorization: bearer hunter2"),
         ("text", "GET /verify-email?token=hunter2&x=1"),

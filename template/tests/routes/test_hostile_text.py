@@ -10,7 +10,7 @@ from tests.routes.operations import Operation, Place
 from tests.routes.requests import ROUTES, Call, World
 
 REFUSED: Final = {"NUL": "a\x00b", "half a surrogate pair": "a\ud800b"}
-"""What PostgreSQL or UTF-8 cannot hold. It may be accepted where it is not kept: a password is only hashed."""
+"""What PostgreSQL or UTF-8 cannot hold. It may be accepted where it is not kept but hashed."""
 
 # SQL, places for values, composed and decomposed, right to left, of no width, of three code points, no character.
 KEPT: Final = "x' OR 1=1;\"--\\%s$1 \u00e9e\u0301\u202e\u200b\U0001f469\u200d\U0001f680\uffff"

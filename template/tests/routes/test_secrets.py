@@ -22,7 +22,7 @@ from tests.routes.requests import ROUTES, Call, World
 
 ISSUED: Final = ("access_token", "refresh_token")
 OF_ROWS: Final = ("argon2", "[parameters: ")
-"""A password's hash, and how SQLAlchemy begins the values of a statement that failed."""
+"""How a hash by Argon2 begins, and the values of a statement of SQLAlchemy's that failed."""
 
 
 def secrets_in(value: object) -> Iterator[str]:

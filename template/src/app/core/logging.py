@@ -29,7 +29,7 @@ _SECRET_TEXT: Final = re.compile(
     | (?<=://)[^\s/@:]{0,64}:[^\s/@]{1,256}(?=@)           # user:password@ in a URL
     | (?<=earer[ ])[\w.~+/=-]{1,4096}                      # Bearer ...
     | (?<=token[=:])[ ]?[\w.~+/-]{1,4096}                  # ?token=...
-    | \$argon2[\w$=,+/-]{1,512}                            # a password's hash
+    | \$argon2[\w$=,+/-]{1,512}                            # a hash by Argon2
     | (?<=row[ ]contains[ ])\([^\n]{1,8192}                # PostgreSQL quotes the whole row
     """,
     re.VERBOSE | re.IGNORECASE,

@@ -16,7 +16,7 @@ _UUID = re.compile(UUID_PATTERN)
 
 
 def is_slug(value: str) -> bool:
-    """Tell whether `value` may name a tenant. What reads as a UUID may not: it would be taken for an id."""
+    """Tell whether `value` may name a tenant. What reads as a UUID may not, so that no slug is taken for an id."""
     return (
         len(value) <= SLUG_MAX_LENGTH and _SLUG.fullmatch(value) is not None and not _is_uuid(value)
     )
