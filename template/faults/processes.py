@@ -14,9 +14,10 @@ from app.core.db import tenancy
 from faults.clients import Founding
 from faults.fault import Fault, Scene
 from faults.ledger import Founded
-from faults.stage import API, WORKING
+from faults.stage import API
 from faults.waiting import happens
 from faults.wires import CommitWire
+from faults.working import ANSWERS, TITLE, WORKING
 from tests.wire import through
 
 _ATTEMPTS: Final = 50
@@ -107,10 +108,10 @@ async def _killed_before_the_answer(scene: Scene) -> AsyncIterator[None]:
 
 FAULTS: Final = (
     Fault(
-        f"{'API' if WORKING == API else 'Worker'} killed while it provisions and deletes",
+        f"{TITLE} killed while it provisions and deletes",
         _killed_at_work,
         work_within=30,
-        hangs_up=WORKING == API,
+        hangs_up=ANSWERS,
         refuses=False,
     ),
     Fault(

@@ -19,13 +19,12 @@ from app.dev.servers.base import Server, start
 from app.dev.servers.postgres import SUPERUSER, Postgres
 from app.dev.stack import PROCESSES, SERVERS
 from bench.stage import production_environment
+from faults.working import PORTS
 from tests import databases
 
 DATABASE: Final = "faults"
 
 API: Final[str] = "api"
-WORKING: Final[str] = PROCESSES[0]
-"""The process that does background work."""
 
 _PATIENCE_SECONDS: Final = 30.0
 _KEPT_LINES: Final = 2000
@@ -155,8 +154,7 @@ async def _started(folder: Path, lines: Sequence[str], supervisor: Supervisor) -
     built.environment = {
         **production_environment(databases.settings_for(admin_url, DATABASE), others),
         **_CHANGES,
-        "PORT": str(ports[API]),
-        **({} if WORKING == API else {"WORKER__HEALTH_PORT": str(ports[WORKING])}),
+        **{setting: str(ports[name]) for setting, name in PORTS.items()},
     }
     # A project's own .env is none of these processes' business.
     os.chdir(folder)
