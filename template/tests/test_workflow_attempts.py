@@ -1,17 +1,28 @@
 """One attempt at a time: what it leads to, and when the next one is due."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretStr
+from sqlalchemy.engine import make_url
 
 from app.core.logging import configure_logging
 from app.core.settings import Settings
 from app.models.public.workflow_executions import WorkflowKind, WorkflowStatus
 from app.repositories.public.workflow_queue import QueuedExecution
 from app.services.background_work import BackgroundWork
-from app.services.workflow_attempts import HOURS, MINUTES, Again, Ended, Retries, WorkflowAttempts
+from app.services.workflow_attempts import (
+    HOURS,
+    MINUTES,
+    Again,
+    Ended,
+    NotBegun,
+    Retries,
+    WorkflowAttempts,
+)
 from tests import background, outcomes
 from tests.smtp_server import SmtpServer
 
@@ -126,6 +137,23 @@ async def test_an_attempt_after_the_last_one_records_what_that_one_could_not(
 
     assert outcome == Ended("The last attempt ended with its process.")
     await outcomes.assert_compensated(work, requested, "The last attempt")
+
+
+async def test_whoever_is_not_let_in_has_tried_nothing(
+    work: BackgroundWork, separate: Settings
+) -> None:
+    requested = await background.request_tenant(work)
+    url = make_url(separate.database.url.get_secret_value()).set(
+        username=f"nobody_{secrets.token_hex(6)}"
+    )
+    stranger = SecretStr(url.render_as_string(hide_password=False))
+    database = separate.database.model_copy(update={"url": stranger})
+
+    async with background.working(separate.model_copy(update={"database": database})) as shut_out:
+        with pytest.raises(NotBegun, match=r"Invalid(Password|AuthorizationSpecification)Error"):
+            await WorkflowAttempts(shut_out).make(provisioning(requested), MINUTES.attempts)
+
+    assert not await background.have_ended(work, requested.execution_id)
 
 
 async def test_a_mail_waits_for_its_server(

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from pgqueuer import Job, RetryRequested
+from pgqueuer.models import TracebackRecord
 from pgqueuer.queries import EntrypointExecutionParameter
 from pgqueuer.types import QueueEntrypoint, QueueManagerId
 
@@ -45,6 +46,16 @@ async def pick(driver: ObservedDriver) -> Job:
         heartbeat_timeout=timedelta(),
     )
     return job
+
+
+async def put_back(driver: ObservedDriver, jobs: Jobs) -> float:
+    """Have the next job put back as the library does, but for now; return the seconds that it asked for."""
+    job = await pick(driver)
+    with pytest.raises(RetryRequested) as retry:
+        await jobs.run(job)
+    record = TracebackRecord.from_exception(retry.value, job.id, {"reason": retry.value.reason})
+    await queries(driver).retry_job(job, timedelta(), record)
+    return retry.value.delay.total_seconds()
 
 
 async def test_a_migration_that_fails_is_compensated(
@@ -117,6 +128,23 @@ async def test_an_attempt_that_cannot_begin_is_put_back(
             await Jobs(WorkflowAttempts(remote), queries(driver)).run(await pick(driver))
 
     assert not await background.have_ended(work, requested.execution_id)
+
+
+async def test_what_cannot_begin_is_no_attempt(
+    work: BackgroundWork, separate: Settings, driver: ObservedDriver
+) -> None:
+    requested = await background.request_tenant(work)
+    once = dict.fromkeys(RETRIES, Retries(timedelta(), timedelta(), attempts=1))
+
+    async with background.behind_a_gate(separate) as (gate, remote):
+        jobs = Jobs(WorkflowAttempts(remote, once), queries(driver))
+        await gate.close()
+        pauses = [await put_back(driver, jobs) for _ in range(6)]
+        await gate.open()
+        await jobs.run(await pick(driver))
+
+    assert pauses == [5, 10, 20, 40, 60, 60]
+    await outcomes.assert_provisioned(work, requested)
 
 
 async def test_the_queue_keeps_no_secret(

@@ -19,7 +19,7 @@ from app.repositories.public.workflow_queue import QueuedExecution
 from app.services.background_failures import describe, may_pass
 from app.services.background_work import BackgroundWork
 from app.services.loops import Loop
-from app.services.workflow_attempts import Again, WorkflowAttempts
+from app.services.workflow_attempts import Again, NotBegun, WorkflowAttempts
 
 log = structlog.get_logger(__name__)
 
@@ -95,8 +95,9 @@ class Engine:
         self._wake.set()
         if not task.cancelled() and (exc := task.exception()):
             # Its lease runs out, and somebody tries again.
-            traceback = None if may_pass(exc) else exc
-            log.warning("attempt_interrupted", error=describe(exc), exc_info=traceback)
+            cause = exc.cause if isinstance(exc, NotBegun) else exc
+            traceback = None if may_pass(cause) else cause
+            log.warning("attempt_interrupted", error=describe(cause), exc_info=traceback)
 
     async def _carry_out(self, claim: Claimed) -> None:
         execution = QueuedExecution(id=claim.id, kind=claim.kind)

@@ -75,6 +75,14 @@ class Again:
     error: str | None = None
 
 
+class NotBegun(Exception):
+    """PostgreSQL did not let an attempt begin, because of `cause`: nothing was tried."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(describe(cause))
+        self.cause = cause
+
+
 class WorkflowAttempts:
     """What an engine calls that keeps no history of steps: it counts attempts and waits."""
 
@@ -96,7 +104,7 @@ class WorkflowAttempts:
         An attempt beyond the last one only records that the execution was given up: the last one cannot have done so.
 
         Raises:
-            Unavailable: PostgreSQL did not answer before anything was tried.
+            NotBegun: the execution's row was not reached.
         """
         with structlog.contextvars.bound_contextvars(
             workflow_id=f"{execution.kind}-{execution.id}", attempt=attempt
@@ -124,8 +132,11 @@ class WorkflowAttempts:
             )
             .returning(col(WorkflowExecution.id))
         )
-        async with self.work.database.lobby() as session:
-            return (await session.execute(statement)).first() is not None
+        try:
+            async with self.work.database.lobby() as session:
+                return (await session.execute(statement)).first() is not None
+        except Exception as exc:
+            raise NotBegun(exc) from exc
 
     async def _after(
         self, failed: "_StepFailed", execution: QueuedExecution, attempt: int

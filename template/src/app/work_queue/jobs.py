@@ -1,6 +1,8 @@
 """What a job of the queue does: one attempt at the execution that it names."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from itertools import takewhile
 from typing import Final
 from uuid import UUID
 
@@ -11,15 +13,19 @@ from pgqueuer.models import Log
 from app.models.public.workflow_executions import WorkflowKind
 from app.repositories.public.workflow_queue import QueuedExecution
 from app.services.background_failures import describe, may_pass
-from app.services.workflow_attempts import Again, WorkflowAttempts
+from app.services.workflow_attempts import Again, NotBegun, Retries, WorkflowAttempts
 
 log = structlog.get_logger(__name__)
 
-_AFTER_AN_OUTAGE: Final = timedelta(seconds=5)
+_AFTER_A_MISTAKE: Final = timedelta(seconds=5)
+_UNTIL_IT_BEGINS: Final = Retries(timedelta(seconds=5), timedelta(minutes=1), attempts=0)
+"""Without end: the queue can be there while the application's own connections are not."""
+
 _HISTORY: Final = 5000
-"""More lines than the attempts at an execution leave, and the days of a grace period."""
+"""More lines than the attempts at an execution leave, the days of a grace period, and the minutes of a long outage."""
 
 _TOO_EARLY: Final = "too early"
+_NOT_BEGUN: Final = "not begun: "
 
 
 class GivenUp(Exception):
@@ -42,21 +48,19 @@ class Jobs:
         """
         execution = execution_of(job)
         try:
-            outcome = await self.attempts.make(execution, await self._attempt(job))
+            history = await self.queries.job_log_history(job.id, _HISTORY)
+            reasons = _reasons(history)
+            outcome = await self.attempts.make(execution, _attempt(history, reasons))
+        except NotBegun as exc:
+            raise _not_begun(exc.cause, reasons) from None
         except Exception as exc:
-            # Its row was not reached, so nothing is recorded there yet.
-            log.warning("attempt_interrupted", error=describe(exc), exc_info=not may_pass(exc))
-            raise RetryRequested(_AFTER_AN_OUTAGE, describe(exc)) from None
+            # The queue did not tell what was tried, or the row could not be told how it ended.
+            _report(exc)
+            raise RetryRequested(_AFTER_A_MISTAKE, describe(exc)) from None
         if isinstance(outcome, Again):
             raise RetryRequested(outcome.after, outcome.error or _TOO_EARLY)
         if outcome.error is not None:
             raise GivenUp(outcome.error)
-
-    async def _attempt(self, job: Job) -> int:
-        # The library counts retries alone: a job that kills its worker each time would be tried for ever.
-        history = await self.queries.job_log_history(job.id, _HISTORY)
-        begun = sum(line.status == "picked" for line in history)
-        return begun - sum(map(_was_too_early, history))
 
 
 def execution_of(job: Job) -> QueuedExecution:
@@ -66,6 +70,23 @@ def execution_of(job: Job) -> QueuedExecution:
     )
 
 
-def _was_too_early(line: Log) -> bool:
-    context = None if line.traceback is None else line.traceback.additional_context
-    return context is not None and context["reason"] == _TOO_EARLY
+def _attempt(history: Sequence[Log], reasons: Sequence[str]) -> int:
+    # The library counts retries alone: a job that kills its worker each time would be tried for ever.
+    begun = sum(line.status == "picked" for line in history)
+    return begun - sum(reason.startswith((_TOO_EARLY, _NOT_BEGUN)) for reason in reasons)
+
+
+def _reasons(history: Sequence[Log]) -> list[str]:
+    contexts = [line.traceback.additional_context for line in history if line.traceback is not None]
+    return [str(context["reason"]) for context in contexts if context is not None]
+
+
+def _not_begun(cause: Exception, reasons: Sequence[str]) -> RetryRequested:
+    _report(cause)
+    in_vain = takewhile(lambda reason: reason.startswith(_NOT_BEGUN), reversed(reasons))
+    pause = _UNTIL_IT_BEGINS.pause_after(1 + sum(1 for _ in in_vain))
+    return RetryRequested(pause, _NOT_BEGUN + describe(cause))
+
+
+def _report(exc: Exception) -> None:
+    log.warning("attempt_interrupted", error=describe(exc), exc_info=None if may_pass(exc) else exc)
