@@ -195,6 +195,21 @@ async def request_deletion(
     return ready, (await executions_of(work, ready.tenant_id))[-1].id
 
 
+@asynccontextmanager
+async def undroppable(work: BackgroundWork, requested: Requested) -> AsyncIterator[None]:
+    """Give a tenant's role a right outside its schema, which keeps it from being dropped, as long as the block runs."""
+    role = (await tenant(work, requested.tenant_id)).role_name
+    await _run_as_owner(work, f'GRANT SELECT ON public.installation TO "{role}"')
+    yield
+    await _run_as_owner(work, f'REVOKE ALL ON public.installation FROM "{role}"')
+
+
+async def _run_as_owner(work: BackgroundWork, statement: str) -> None:
+    async with work.owner.lobby() as session:
+        connection = await connection_of(session)
+        await connection.execute(text(statement))
+
+
 async def set_due(work: BackgroundWork, tenant_id: UUID, due_at: datetime) -> None:
     """Change the end of a deleted tenant's grace period."""
     async with work.database.lobby() as lobby:
@@ -207,9 +222,7 @@ async def break_migrations(work: BackgroundWork, requested: Requested) -> None:
     """Make a table that the first migration will want to make."""
     await work.provisioning.create_schema(requested.execution_id)
     schema = (await tenant(work, requested.tenant_id)).schema_name
-    async with work.owner.lobby() as session:
-        connection = await connection_of(session)
-        await connection.execute(text(f'CREATE TABLE "{schema}".projects ()'))
+    await _run_as_owner(work, f'CREATE TABLE "{schema}".projects ()')
 
 
 @asynccontextmanager

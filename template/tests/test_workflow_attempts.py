@@ -226,6 +226,21 @@ async def test_a_deletion_that_fails_for_good_is_requested_anew(
     await outcomes.assert_deleted(work, deleted.tenant_id, again.id)
 
 
+async def test_a_deletion_that_meets_a_mistake_is_tried_to_the_last_attempt(
+    work: BackgroundWork, attempts: WorkflowAttempts, separate: Settings
+) -> None:
+    deleted, id = await background.request_deletion(work, separate, timedelta())
+    deletion = QueuedExecution(id=id, kind=WorkflowKind.DELETE_TENANT)
+
+    async with background.undroppable(work, deleted):
+        outcome = await attempts.make(deletion, HOURS.attempts - 1)
+
+    assert isinstance(outcome, Again)
+    assert (outcome.error or "").startswith("drop_tenant: DependentObjectsStillExistError")
+    assert await attempts.make(deletion, HOURS.attempts) == Ended()
+    await outcomes.assert_deleted(work, deleted.tenant_id, id)
+
+
 async def test_an_outage_that_begins_in_the_last_attempt_is_waited_for(
     work: BackgroundWork, separate: Settings
 ) -> None:

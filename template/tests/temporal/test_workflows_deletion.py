@@ -1,5 +1,6 @@
 """`DeleteTenant` under time skipping: weeks of sleep, and what may happen meanwhile."""
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from app.models.public.workflow_executions import WorkflowKind, WorkflowStatus
 from app.services.background_work import BackgroundWork
 from tests import background, outcomes
 from tests.background import Requested
-from tests.temporal.running import ended_at, given_up_in_an_outage, start, worker
+from tests.temporal.running import await_attempt, ended_at, given_up_in_an_outage, start, worker
 
 DAY = timedelta(days=1)
 
@@ -73,6 +74,21 @@ async def test_a_grace_period_can_be_prolonged_while_the_workflow_sleeps(
         await handle.result()
 
     assert await ended_at(handle) - prolonged_at >= 10 * DAY
+    await outcomes.assert_deleted(work, ready.tenant_id, execution_id)
+
+
+async def test_a_mistake_is_tried_again_as_an_outage_is(
+    time_skipping: WorkflowEnvironment, work: BackgroundWork, separate: Settings
+) -> None:
+    ready, execution_id = await request_deletion(work, separate, time_skipping)
+
+    async with worker(time_skipping.client, work) as task_queue:
+        async with background.undroppable(work, ready):
+            handle = await start(time_skipping.client, work, execution_id, task_queue)
+            ending = asyncio.create_task(handle.result())
+            await await_attempt(handle, 5, "drop_tenant")
+        await ending
+
     await outcomes.assert_deleted(work, ready.tenant_id, execution_id)
 
 

@@ -143,7 +143,9 @@ class WorkflowAttempts:
     ) -> Ended | Again:
         retries, cause = self.retries[execution.kind], failed.cause
         error = f"{failed.step}: {describe(cause)}"
-        final = attempt >= retries.attempts or is_final(cause, attempt)
+        # A deletion that was given up requests the next one at once, which would fail in the same way.
+        is_hopeless = execution.kind is not WorkflowKind.DELETE_TENANT and is_final(cause, attempt)
+        final = attempt >= retries.attempts or is_hopeless
         log.warning(
             "step_failed",
             error=error,

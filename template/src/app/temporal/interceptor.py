@@ -17,10 +17,14 @@ from temporalio.worker import (
 )
 
 from app.services.background_failures import describe, is_explained, is_final
+from app.temporal.contract import Activity
 
 log = structlog.get_logger(__name__)
 
 _BEATS_PER_TIMEOUT: Final = 3
+
+_TRIED_TO_THE_LAST: Final = (Activity.READ_DUE_DATE, Activity.DROP_TENANT)
+"""A deletion that was given up requests the next one at once, which would fail in the same way."""
 
 
 class ActivityInterceptor(Interceptor):
@@ -46,7 +50,8 @@ class _Inbound(ActivityInboundInterceptor):
                 async with _heartbeats(info):
                     result = await self.next.execute_activity(input)
             except Exception as exc:
-                error, final = describe(exc), is_final(exc, info.attempt)
+                error = describe(exc)
+                final = info.activity_type not in _TRIED_TO_THE_LAST and is_final(exc, info.attempt)
                 log.warning(
                     "activity_failed", error=error, final=final, exc_info=not is_explained(exc)
                 )
