@@ -8,6 +8,7 @@ from typing import Any, Final
 import structlog
 from pgqueuer import QueueManager, SchedulerManager
 from pgqueuer.domain.types import Channel
+from pgqueuer.errors import FailingListenerError
 from pgqueuer.models import Schedule
 
 from app.core.settings import Settings
@@ -41,9 +42,12 @@ class Engine:
         self.attempts = attempts or WorkflowAttempts(work)
         self._tried_at = time.monotonic()
         self._driver: ObservedDriver | None = None
+        self._serving: set[asyncio.Task[None]] = set()
         self._failures = 0
         # It repeats what is logged here, and each retry.
-        logging.getLogger("pgqueuer").setLevel(logging.ERROR)
+        library = logging.getLogger("pgqueuer")
+        library.setLevel(logging.ERROR)
+        library.addFilter(_is_news)
 
     def is_alive(self) -> bool:
         """Tell whether work is still looked for, in an outage too; if not, a restart may help."""
@@ -73,6 +77,8 @@ class Engine:
                 await asyncio.wait([stopping], timeout=pause)
             finally:
                 self._driver = None
+        if self._serving:
+            await asyncio.wait(self._serving)
 
     async def _serve(self, driver: ObservedDriver, stopping: asyncio.Task[Any]) -> None:
         queue, clock = self._queue(driver), self._clock(driver)
@@ -91,15 +97,32 @@ class Engine:
             ),
             asyncio.create_task(clock.run()),
         ]
+        for task in tasks:
+            self._serving.add(task)
+            task.add_done_callback(self._served)
         self._driver = driver
         self._failures = 0
         log.info("worker_started")
-        await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+        ends: list[asyncio.Future[Any]] = [*tasks, driver.failure, stopping]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         # Never cancelled: the queue would take what runs for abandoned on purpose, and forget it.
         queue.shutdown.set()
-        await asyncio.wait(tasks)
+        if stopping.done():
+            await asyncio.wait(tasks)
+            return
+        # What still runs has lost its session, but needs it no more; the next session need not wait for its end.
+        if driver.failure.done():
+            raise driver.failure.result()
         for task in tasks:
-            task.result()
+            if task.done():
+                task.result()
+        raise FailingListenerError
+
+    def _served(self, task: asyncio.Task[None]) -> None:
+        self._serving.discard(task)
+        if not task.cancelled():
+            # Otherwise asyncio would report it, when the session's end has long been reported.
+            task.exception()
 
     def _queue(self, driver: ObservedDriver) -> QueueManager:
         found = queries(driver)
@@ -127,3 +150,8 @@ class Engine:
     @staticmethod
     def _seconds_since(moment: float) -> float:
         return time.monotonic() - moment
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    # Said many times a second, with a traceback, as long as something runs whose session was lost.
+    return not record.getMessage().startswith("Flush failed")

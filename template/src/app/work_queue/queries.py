@@ -1,5 +1,6 @@
 """The queue's tables, as the library knows them."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -39,15 +40,21 @@ NAMES: Final = _Names(db_schema=SCHEMA)
 
 
 class ObservedDriver(AsyncpgDriver):
-    """Remembers when PostgreSQL last answered."""
+    """Remembers when PostgreSQL last answered, and what it first failed with."""
 
     def __init__(self, connection: Any) -> None:
         super().__init__(connection)
         self.answered_at = float("-inf")
+        self.failure: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
 
     async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
         """Return the rows of a query."""
-        rows = await super().fetch(query, *args)
+        try:
+            rows = await super().fetch(query, *args)
+        except Exception as exc:
+            if not self.failure.done():
+                self.failure.set_result(exc)
+            raise
         self.answered_at = time.monotonic()
         return rows
 

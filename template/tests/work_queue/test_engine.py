@@ -1,0 +1,41 @@
+"""The worker's sessions with PostgreSQL: what their end stops, and how it begins again."""
+
+import asyncio
+import gc
+
+import pytest
+
+from app.core.settings import Settings
+from app.services.background_work import BackgroundWork
+from app.work_queue.engine import Engine
+from app.work_queue.queries import ObservedDriver
+from tests import background, outcomes
+
+END_OTHER_SESSIONS = """
+SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+WHERE datname = current_database() AND query LIKE '%queue.pgqueuer%' AND pid <> pg_backend_pid()
+"""
+
+
+async def test_a_lost_session_holds_up_nothing_but_what_is_running(
+    work: BackgroundWork,
+    separate: Settings,
+    driver: ObservedDriver,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    engine, stop = Engine(work, separate), asyncio.Event()
+    held = await background.request_tenant(work)
+    async with background.held_up(work, held):
+        running = asyncio.create_task(engine.run(stop))
+        await background.eventually(lambda: background.somebody_waits(work))
+        assert await driver.fetch(END_OTHER_SESSIONS)
+        clean_up_id, _ = await background.request_clean_up(work)
+        await background.eventually(lambda: background.have_ended(work, clean_up_id))
+        assert not await background.have_ended(work, held.execution_id)
+        stop.set()
+    await running
+    gc.collect()
+
+    await outcomes.assert_provisioned(work, held)
+    theirs = [record for record in caplog.records if record.name in {"asyncio", "pgqueuer"}]
+    assert [record.getMessage() for record in theirs] == []
