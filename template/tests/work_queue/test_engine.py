@@ -10,6 +10,9 @@ from app.services.background_work import BackgroundWork
 from app.work_queue.engine import Engine
 from app.work_queue.queries import ObservedDriver
 from tests import background, outcomes
+from tests.engine_postgres import running
+
+OUTAGE_OF_HOURS = 2000
 
 END_OTHER_SESSIONS = """
 SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
@@ -26,16 +29,29 @@ async def test_a_lost_session_holds_up_nothing_but_what_is_running(
     engine, stop = Engine(work, separate), asyncio.Event()
     held = await background.request_tenant(work)
     async with background.held_up(work, held):
-        running = asyncio.create_task(engine.run(stop))
+        working = asyncio.create_task(engine.run(stop))
         await background.eventually(lambda: background.somebody_waits(work))
         assert await driver.fetch(END_OTHER_SESSIONS)
         clean_up_id, _ = await background.request_clean_up(work)
         await background.eventually(lambda: background.have_ended(work, clean_up_id))
         assert not await background.have_ended(work, held.execution_id)
         stop.set()
-    await running
+    await working
     gc.collect()
 
     await outcomes.assert_provisioned(work, held)
     theirs = [record for record in caplog.records if record.name in {"asyncio", "pgqueuer"}]
     assert [record.getMessage() for record in theirs] == []
+
+
+async def test_an_outage_of_hours_is_waited_for(work: BackgroundWork, separate: Settings) -> None:
+    async with background.behind_a_gate(separate) as (gate, remote):
+        await gate.close()
+        engine = Engine(remote, separate)
+        engine._failures = OUTAGE_OF_HOURS
+        async with running(engine):
+            await background.eventually(lambda: _has_failed(engine, OUTAGE_OF_HOURS + 1))
+
+
+async def _has_failed(engine: Engine, times: int) -> bool:
+    return engine._failures >= times

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from datetime import timedelta
 from typing import Any, Final
 
 import structlog
@@ -15,7 +16,7 @@ from app.core.settings import Settings
 from app.models.public.workflow_executions import WorkflowKind
 from app.services.background_failures import describe
 from app.services.background_work import BackgroundWork
-from app.services.workflow_attempts import WorkflowAttempts
+from app.services.workflow_attempts import Retries, WorkflowAttempts
 from app.work_queue.jobs import Jobs
 from app.work_queue.queries import NAMES, ObservedDriver, connected, queries
 from app.work_queue.sweeper import Sweeper
@@ -25,7 +26,7 @@ log = structlog.get_logger(__name__)
 EVERY_HOUR: Final = "0 * * * *"
 EVERY_MINUTE: Final = "* * * * *"
 
-_MAX_PAUSE_SECONDS: Final = 5.0
+_PAUSES: Final = Retries(timedelta(seconds=0.2), timedelta(seconds=5), attempts=0)
 _READY_SECONDS: Final = 10.0
 _ALIVE_SECONDS: Final = 120.0
 
@@ -73,8 +74,8 @@ class Engine:
                 if self._failures == 1:
                     # An outage is reported once.
                     log.warning("worker_interrupted", error=describe(exc))
-                pause = min(0.1 * 2**self._failures, _MAX_PAUSE_SECONDS)
-                await asyncio.wait([stopping], timeout=pause)
+                pause = _PAUSES.pause_after(self._failures)
+                await asyncio.wait([stopping], timeout=pause.total_seconds())
             finally:
                 self._driver = None
         if self._serving:
