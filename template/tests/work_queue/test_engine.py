@@ -2,8 +2,12 @@
 
 import asyncio
 import gc
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.core.settings import Settings
 from app.services.background_work import BackgroundWork
@@ -42,6 +46,50 @@ async def test_a_lost_session_holds_up_nothing_but_what_is_running(
     await outcomes.assert_provisioned(work, held)
     theirs = [record for record in caplog.records if record.name in {"asyncio", "pgqueuer"}]
     assert [record.getMessage() for record in theirs] == []
+
+
+async def test_a_database_that_was_never_migrated_is_asked_ever_less_often(
+    settings: Settings, admin_url: str
+) -> None:
+    async with background.empty(settings, admin_url) as empty, background.working(empty) as work:
+        report = await report_of_four_failures(work, empty)
+
+    assert report.endswith("run `app migrate` first.")
+
+
+async def test_a_database_that_takes_no_job_is_asked_ever_less_often(
+    work: BackgroundWork, separate: Settings, driver: ObservedDriver
+) -> None:
+    async with like_a_standby(driver):
+        report = await report_of_four_failures(work, separate)
+
+    assert report.startswith("ReadOnlySQLTransactionError")
+
+
+@asynccontextmanager
+async def like_a_standby(driver: ObservedDriver) -> AsyncIterator[None]:
+    """Let sessions that begin while the block runs only read."""
+    [database] = await driver.fetch("SELECT quote_ident(current_database()) AS name")
+    await driver.execute(
+        f"ALTER DATABASE {database['name']} SET default_transaction_read_only = on"
+    )
+    try:
+        yield
+    finally:
+        await driver.execute(
+            f"ALTER DATABASE {database['name']} RESET default_transaction_read_only"
+        )
+
+
+async def report_of_four_failures(work: BackgroundWork, settings: Settings) -> str:
+    """Return what a worker says, once, that cannot work; check that it takes its time."""
+    began = time.monotonic()
+    with capture_logs() as entries:
+        async with running(Engine(work, settings)) as engine:
+            await background.eventually(lambda: _has_failed(engine, 4))
+    assert time.monotonic() - began > 0.2 + 0.4 + 0.8
+    [report] = [entry["error"] for entry in entries if entry["event"] == "worker_interrupted"]
+    return str(report)
 
 
 async def test_an_outage_of_hours_is_waited_for(work: BackgroundWork, separate: Settings) -> None:

@@ -31,6 +31,13 @@ _READY_SECONDS: Final = 10.0
 _ALIVE_SECONDS: Final = 120.0
 
 
+class QueueMissing(Exception):
+    """What an operator reads who started the worker first."""
+
+    def __init__(self) -> None:
+        super().__init__("The database lacks migrations: run `app migrate` first.")
+
+
 class Engine:
     """Runs until it is told to stop; an outage of PostgreSQL is waited for."""
 
@@ -82,6 +89,8 @@ class Engine:
             await asyncio.wait(self._serving)
 
     async def _serve(self, driver: ObservedDriver, stopping: asyncio.Task[Any]) -> None:
+        if not await queries(driver).has_table(NAMES.queue_table):
+            raise QueueMissing
         queue, clock = self._queue(driver), self._clock(driver)
         clock.shutdown = queue.shutdown
         batch = self.settings.concurrency // 2
@@ -101,11 +110,13 @@ class Engine:
         for task in tasks:
             self._serving.add(task)
             task.add_done_callback(self._served)
-        self._driver = driver
-        self._failures = 0
+        self._driver, began = driver, time.monotonic()
         log.info("worker_started")
         ends: list[asyncio.Future[Any]] = [*tasks, driver.failure, stopping]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if self._seconds_since(began) > _PAUSES.longest.total_seconds():
+            # To connect is not enough: a standby lets sessions in, and takes no job.
+            self._failures = 0
         # Never cancelled: the queue would take what runs for abandoned on purpose, and forget it.
         queue.shutdown.set()
         if stopping.done():
