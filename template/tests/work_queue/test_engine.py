@@ -101,5 +101,18 @@ async def test_an_outage_of_hours_is_waited_for(work: BackgroundWork, separate: 
             await background.eventually(lambda: _has_failed(engine, OUTAGE_OF_HOURS + 1))
 
 
+async def test_a_worker_that_waits_for_postgres_to_begin_is_alive(
+    work: BackgroundWork, separate: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.work_queue.engine._ALIVE_SECONDS", 0.0)
+    async with background.behind_a_gate(separate) as (gate, remote):
+        await gate.close()
+        engine = Engine(remote, separate)
+        assert engine.is_alive()
+        async with running(engine):
+            await background.eventually(lambda: _has_failed(engine, 1))
+            assert not engine.is_alive()
+
+
 async def _has_failed(engine: Engine, times: int) -> bool:
     return engine._failures >= times

@@ -48,7 +48,7 @@ class Engine:
         self.settings = settings.queue
         self.retention = settings.tenants.workflow_retention
         self.attempts = attempts or WorkflowAttempts(work)
-        self._tried_at = time.monotonic()
+        self._tried_at: float | None = None
         self._driver: ObservedDriver | None = None
         self._serving: set[asyncio.Task[None]] = set()
         self._failures = 0
@@ -59,6 +59,9 @@ class Engine:
 
     def is_alive(self) -> bool:
         """Tell whether work is still looked for, in an outage too; if not, a restart may help."""
+        if self._tried_at is None:
+            # The worker waits for PostgreSQL before it begins.
+            return True
         return self._seconds_since(self._tried_at) < _ALIVE_SECONDS or self.is_ready()
 
     def is_ready(self) -> bool:
