@@ -34,7 +34,8 @@ class Loop:
                 if failures == 1:
                     # An outage is reported once.
                     log.warning("loop_interrupted", loop=self.name, error=describe(exc))
-                pause = min(2.0 ** (failures - 2), self.pause_seconds + _MAX_PAUSE_SECONDS)
+                # The exponent has a limit because floats do: there is none to how long an outage lasts.
+                pause = min(2.0 ** min(failures - 2, 20), self.pause_seconds + _MAX_PAUSE_SECONDS)
             else:
                 if failures:
                     log.info("loop_resumed", loop=self.name, failures=failures)
