@@ -23,6 +23,7 @@ from app.services.background_work import BackgroundWork
 from app.services.workflow_attempts import RETRIES, Retries, WorkflowAttempts
 from tests import background, outcomes
 from tests.environments import environment_of
+from tests.plans import OPEN_EXECUTIONS, plans_of
 from tests.shell import Shell
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_waits")]
@@ -193,6 +194,11 @@ async def test_no_clean_up_is_asked_for_while_one_is_open(work: BackgroundWork) 
     )
     async with work.database.lobby() as lobby:
         assert await lobby.scalars(query) == [open_id]
+
+
+async def test_an_open_clean_up_is_found_by_its_index(work: BackgroundWork) -> None:
+    [plan] = await plans_of(work, request_clean_up(work.database))
+    assert OPEN_EXECUTIONS in plan
 
 
 def test_an_hours_id_is_a_uuid_of_that_time() -> None:

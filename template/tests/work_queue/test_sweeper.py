@@ -12,9 +12,10 @@ from app.models.public.workflow_executions import WorkflowExecution, WorkflowKin
 from app.services.background_work import BackgroundWork
 from app.work_queue.engine import EVERY_HOUR, Engine
 from app.work_queue.queries import ObservedDriver, queries
-from app.work_queue.sweeper import Sweeper
+from app.work_queue.sweeper import WITHOUT_A_JOB, Sweeper
 from tests import background
 from tests.engine_postgres import running
+from tests.plans import OPEN_EXECUTIONS, WITHOUT_ALTERNATIVE
 
 HOUR = timedelta(hours=1)
 
@@ -76,6 +77,13 @@ async def test_an_execution_that_is_over_gets_none(
     await Sweeper(driver, HOUR).enqueue_lost()
 
     assert await payloads(driver) == []
+
+
+async def test_open_executions_are_found_by_their_index(driver: ObservedDriver) -> None:
+    for change in WITHOUT_ALTERNATIVE:
+        await driver.execute(change)
+    plan = await driver.fetch(f"EXPLAIN {WITHOUT_A_JOB}", 100)
+    assert OPEN_EXECUTIONS in str(plan)
 
 
 async def test_the_log_of_what_is_over_is_forgotten(

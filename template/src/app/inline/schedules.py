@@ -11,6 +11,7 @@ from sqlmodel import col
 from app.core.db.database import Database
 from app.models.base import Timestamp
 from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind, WorkflowStatus
+from app.repositories.public.workflow_queue import IS_OPEN
 
 _VERSION_AND_VARIANT: Final = 0x7000_8000_0000_0000_0000
 
@@ -21,10 +22,7 @@ async def request_clean_up(database: Database) -> bool:
     Its id is made of the hour by PostgreSQL's clock, so that of several processes one writes the row. Returns
     `False`: there is no more to do until the next time.
     """
-    open_one = exists().where(
-        col(WorkflowExecution.kind) == WorkflowKind.CLEAN_UP,
-        col(WorkflowExecution.finished_at).is_(None),
-    )
+    open_one = exists().where(col(WorkflowExecution.kind) == WorkflowKind.CLEAN_UP, IS_OPEN)
     async with database.lobby() as session:
         query = select(
             func.date_trunc("hour", func.now(), type_=Timestamp).label("hour"),

@@ -12,10 +12,10 @@ log = structlog.get_logger(__name__)
 
 _BATCH: Final = 100
 
-# A row of this very moment may be one whose job is being finished.
-_WITHOUT_A_JOB: Final = """
+# A row of this very moment may be one whose job is being finished. The index is on the condition on `status`.
+WITHOUT_A_JOB: Final = """
 SELECT id::text AS id, kind FROM public.workflow_executions
-WHERE finished_at IS NULL AND created_at < now() - interval '1 minute'
+WHERE status IN ('pending', 'running') AND created_at < now() - interval '1 minute'
   AND NOT EXISTS (
       SELECT FROM queue.pgqueuer
       WHERE dedupe_key = workflow_executions.id::text AND status IN ('queued', 'picked')
@@ -39,7 +39,7 @@ class Sweeper:
 
     async def enqueue_lost(self) -> None:
         """Enqueue the open executions that have no job, as after a restore of one table alone."""
-        lost = await self.driver.fetch(_WITHOUT_A_JOB, _BATCH)
+        lost = await self.driver.fetch(WITHOUT_A_JOB, _BATCH)
         if not lost:
             return
         ids = [str(row["id"]) for row in lost]

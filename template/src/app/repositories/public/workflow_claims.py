@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
-from typing import Final
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -12,9 +11,8 @@ from sqlmodel import col
 
 from app.core.db.sessions import LobbySession
 from app.models.public.workflow_claims import WorkflowClaim
-from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind, WorkflowStatus
-
-_OPEN: Final = col(WorkflowExecution.status).in_((WorkflowStatus.PENDING, WorkflowStatus.RUNNING))
+from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind
+from app.repositories.public.workflow_queue import IS_OPEN
 
 
 class Claimed(BaseModel):
@@ -43,7 +41,7 @@ class WorkflowClaims:
             select(col(WorkflowExecution.id), col(WorkflowExecution.kind))
             .outerjoin(WorkflowClaim, col(WorkflowClaim.execution_id) == col(WorkflowExecution.id))
             .where(
-                _OPEN,
+                IS_OPEN,
                 col(WorkflowExecution.id).not_in(but),
                 col(WorkflowClaim.due_at).is_(None) | (col(WorkflowClaim.due_at) <= func.now()),
             )

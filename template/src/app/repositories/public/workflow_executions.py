@@ -9,6 +9,7 @@ from app.core.errors import TransitionNotAllowed
 from app.core.identifiers import utcnow
 from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind, WorkflowStatus
 from app.repositories.base import LobbyRepository
+from app.repositories.public.workflow_queue import IS_OPEN
 from app.schemas.base import Page, PageRequest, Position
 from app.schemas.workflows import WorkflowExecutionRead
 
@@ -45,7 +46,7 @@ class WorkflowExecutionRepository(LobbyRepository[WorkflowExecution]):
             .where(
                 col(WorkflowExecution.tenant_id) == tenant_id,
                 col(WorkflowExecution.kind) == WorkflowKind.DELETE_TENANT,
-                col(WorkflowExecution.status).in_((WorkflowStatus.PENDING, WorkflowStatus.RUNNING)),
+                IS_OPEN,
             )
             .values(status=WorkflowStatus.CANCELLED, finished_at=utcnow())
         )

@@ -10,7 +10,8 @@ from sqlmodel import col
 from app.core.db.sessions import LobbySession
 from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind, WorkflowStatus
 
-_OPEN: Final = col(WorkflowExecution.status).in_((WorkflowStatus.PENDING, WorkflowStatus.RUNNING))
+IS_OPEN: Final = col(WorkflowExecution.status).in_((WorkflowStatus.PENDING, WorkflowStatus.RUNNING))
+"""Has still to be done. There is an index on this condition, and none on `finished_at`."""
 
 
 class QueuedExecution(BaseModel):
@@ -30,7 +31,7 @@ class WorkflowQueue:
 
     async def is_open(self, execution_id: UUID) -> bool:
         """Tell whether the execution has still to be done."""
-        query = select(exists().where(col(WorkflowExecution.id) == execution_id, _OPEN))
+        query = select(exists().where(col(WorkflowExecution.id) == execution_id, IS_OPEN))
         return bool(await self.session.scalar(query))
 
     async def close(
@@ -39,7 +40,7 @@ class WorkflowQueue:
         """Record how the execution ended, and tell whether it was open until now."""
         closed = await self.session.execute(
             update(WorkflowExecution)
-            .where(col(WorkflowExecution.id) == execution_id, _OPEN)
+            .where(col(WorkflowExecution.id) == execution_id, IS_OPEN)
             .values(
                 status=status,
                 error=error,
