@@ -18,7 +18,6 @@ from app.models.public.workflow_executions import WorkflowExecution, WorkflowKin
 from app.services import due_rows
 from app.services.background_work import BackgroundWork
 from tests import background
-from tests.plans import OPEN_EXECUTIONS, plans_of
 
 DAY = timedelta(days=1)
 
@@ -116,26 +115,3 @@ async def test_lapsed_invites_expire(work: BackgroundWork) -> None:
     statuses = {invite.id: invite.status for invite in invites}
     assert statuses == {live.id: InviteStatus.PENDING, lapsed.id: InviteStatus.EXPIRED}
     assert audited == [str(lapsed.id)]
-
-
-async def test_what_is_open_is_found_by_its_index(work: BackgroundWork) -> None:
-    [plan] = await plans_of(work, work.clean_up.request())
-    assert OPEN_EXECUTIONS in plan
-
-
-async def test_one_request_at_a_time(work: BackgroundWork) -> None:
-    async def requests() -> list[WorkflowExecution]:
-        async with work.database.lobby() as lobby:
-            return await lobby.scalars(
-                select(WorkflowExecution).where(
-                    col(WorkflowExecution.kind) == WorkflowKind.CLEAN_UP
-                )
-            )
-
-    await work.clean_up.request()
-    await work.clean_up.request()
-    [request] = await requests()
-
-    await work.outcomes.complete(request.id)
-    await work.clean_up.request()
-    assert len(await requests()) == 2

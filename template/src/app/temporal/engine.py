@@ -139,7 +139,7 @@ def activities(work: BackgroundWork) -> list[Callable[..., Any]]:
     """Return every activity, bound to what it works with."""
     provisioning = ProvisioningActivities(work.provisioning)
     deletion = DeletionActivities(work.deletion)
-    clean_up = CleanUpActivities(work.clean_up)
+    clean_up = CleanUpActivities(work.clean_up, work.database)
     outcomes = OutcomeActivities(work.outcomes)
     return [
         provisioning.create_schema,

@@ -16,6 +16,7 @@ from app.core.settings import Settings
 from app.models.public.workflow_executions import WorkflowKind
 from app.services.background_failures import describe
 from app.services.background_work import BackgroundWork
+from app.services.clean_up_requests import request_clean_up
 from app.services.workflow_attempts import Retries, WorkflowAttempts
 from app.work_queue.jobs import Jobs
 from app.work_queue.queries import NAMES, ObservedDriver, connected, queries
@@ -152,7 +153,7 @@ class Engine:
         clock = SchedulerManager(queries(driver))
 
         async def clean_up(_schedule: Schedule) -> None:
-            await self.work.clean_up.request()
+            await request_clean_up(self.work.database)
             await sweeper.forget()
 
         async def enqueue_lost(_schedule: Schedule) -> None:
