@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -19,6 +20,7 @@ class SmtpServer:
 
     port: int = field(default_factory=reserve_port)
     refuses: bool = False
+    hangs: bool = False
     received: list[str] = field(default_factory=list)
 
     @asynccontextmanager
@@ -41,6 +43,8 @@ class SmtpServer:
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: Any
     ) -> str:
         """Take a recipient, or refuse it for good."""
+        if self.hangs:
+            await asyncio.Event().wait()
         if self.refuses:
             return f"550 {address} is no user"
         envelope.rcpt_tos.append(address)
@@ -56,5 +60,7 @@ class SmtpServer:
 
     def used_by(self, settings: Settings) -> Settings:
         """Return settings of a service that sends its mail here."""
-        mail = {"smtp_url": SecretStr(f"smtp://127.0.0.1:{self.port}")}
+        mail: dict[str, Any] = {"smtp_url": SecretStr(f"smtp://127.0.0.1:{self.port}")}
+        if self.hangs:
+            mail["timeout"] = timedelta(seconds=1)
         return settings.model_copy(update={"mail": settings.mail.model_copy(update=mail)})

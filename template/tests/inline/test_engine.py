@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, select, update
@@ -25,6 +25,7 @@ from tests import background, outcomes
 from tests.environments import environment_of
 from tests.plans import OPEN_EXECUTIONS, plans_of
 from tests.shell import Shell
+from tests.smtp_server import SmtpServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_waits")]
 
@@ -97,6 +98,35 @@ async def test_no_more_at_once_than_is_set(work: BackgroundWork, separate: Setti
         assert not await background.have_ended(work, requested.execution_id)
 
 
+async def test_a_mail_server_that_hangs_holds_up_nothing_but_mail(
+    work: BackgroundWork, separate: Settings
+) -> None:
+    post = SmtpServer(hangs=True)
+    mails = [(await background.request_mail(work))[1].id for _ in range(4)]
+    async with post.open(), background.working(post.used_by(separate)) as with_mail:
+        engine = engine_of(with_mail, separate, concurrency=2)
+        async with engine.running():
+            await background.eventually(lambda: _has_begun(engine, mails[0]))
+            requested = await background.request_tenant(work)
+            await background.eventually(lambda: background.have_ended(work, requested.execution_id))
+            assert not await background.have_ended(work, *mails)
+
+    await outcomes.assert_provisioned(work, requested)
+
+
+async def test_one_at_a_time_is_enough_for_mail(work: BackgroundWork, separate: Settings) -> None:
+    post = SmtpServer()
+    _, mail = await background.request_mail(work)
+    async with (
+        post.open(),
+        background.working(post.used_by(separate)) as with_mail,
+        engine_of(with_mail, separate, concurrency=1).running(),
+    ):
+        await background.eventually(lambda: background.have_ended(work, mail.id))
+
+    await outcomes.assert_completed(work, mail.id)
+
+
 async def test_what_is_running_may_finish(work: BackgroundWork, separate: Settings) -> None:
     engine = engine_of(work, separate, drain_timeout=timedelta(seconds=20))
     requested = await background.request_tenant(work)
@@ -162,14 +192,14 @@ async def test_what_begins_while_leases_are_renewed_goes_on(
             await lobby.execute(select(col(WorkflowClaim.due_at)).with_for_update())
             renewing = asyncio.create_task(engine._extend())
             second = await background.request_tenant(work)
-            await background.eventually(lambda: _has_begun(engine, second))
+            await background.eventually(lambda: _has_begun(engine, second.execution_id))
             begun = engine._running[second.execution_id]
         await renewing
         assert not begun.cancelling()
 
 
-async def _has_begun(engine: Engine, requested: background.Requested) -> bool:
-    return requested.execution_id in engine._running
+async def _has_begun(engine: Engine, execution_id: UUID) -> bool:
+    return execution_id in engine._running
 
 
 async def test_two_processes_clean_up_once_an_hour(work: BackgroundWork) -> None:

@@ -14,6 +14,7 @@ from app.core.db.session_connection import session_connection
 from app.core.db.sessions import LobbySession
 from app.core.settings_inline import BackgroundSettings
 from app.inline.schedules import request_clean_up
+from app.models.public.workflow_executions import WorkflowKind
 from app.repositories.public.workflow_claims import Claimed, WorkflowClaims
 from app.repositories.public.workflow_queue import QueuedExecution
 from app.services.background_failures import describe, may_pass
@@ -27,6 +28,9 @@ _CHANNEL: Final = "workflow_executions"
 _SCHEDULES_SECONDS: Final = 60.0
 _BEATS_PER_LEASE: Final = 3
 _NOW: Final = timedelta()
+
+_MAIL: Final = (WorkflowKind.SEND_EMAIL,)
+_NO_MAIL: Final = tuple(kind for kind in WorkflowKind if kind not in _MAIL)
 
 
 class Engine:
@@ -70,23 +74,31 @@ class Engine:
         return Loop("leases", self._extend, pause_seconds=beat)
 
     async def _take(self) -> bool:
-        free = self.settings.concurrency - len(self._running)
-        claimed: list[Claimed] = []
-        if free:
-            async with self.work.database.lobby() as session:
-                # Where a lease ran out, or a row was put back, its task may still be there.
-                claims = self._claims(session)
-                claimed = await claims.claim(free, self.settings.lease, but=[*self._running])
-        for claim in claimed:
-            self._start(claim)
+        if free := self.settings.concurrency - len(self._running):
+            for claim in await self._claim(free):
+                self._start(claim)
         with suppress(TimeoutError):
             async with asyncio.timeout(self.settings.poll_interval.total_seconds()):
                 await self._wake.wait()
         self._wake.clear()
         return False
 
+    async def _claim(self, free: int) -> list[Claimed]:
+        async with self.work.database.lobby() as session:
+            # Where a lease ran out, or a row was put back, its task may still be there.
+            claims, lease, own = self._claims(session), self.settings.lease, [*self._running]
+            claimed = await claims.claim(free, lease, kinds=_NO_MAIL, but=own)
+            if (room := min(free - len(claimed), self._room_for_mail())) > 0:
+                claimed += await claims.claim(room, lease, kinds=_MAIL, but=own)
+        return claimed
+
+    def _room_for_mail(self) -> int:
+        # One place is left for the rest: a server that hangs holds what it is sent for long.
+        mails = sum(task.get_name() in _MAIL for task in self._running.values())
+        return max(self.settings.concurrency - 1, 1) - mails
+
     def _start(self, claim: Claimed) -> None:
-        task = asyncio.create_task(self._carry_out(claim))
+        task = asyncio.create_task(self._carry_out(claim), name=claim.kind)
         self._running[claim.id] = task
         task.add_done_callback(partial(self._finished, claim.id))
 

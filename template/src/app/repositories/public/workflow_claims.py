@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
@@ -34,27 +34,21 @@ class WorkflowClaims:
         self.holder = holder
 
     async def claim(
-        self, limit: int, lease: timedelta, *, but: Collection[UUID] = ()
+        self,
+        limit: int,
+        lease: timedelta,
+        *,
+        kinds: Collection[WorkflowKind] = tuple(WorkflowKind),
+        but: Collection[UUID] = (),
     ) -> list[Claimed]:
         """Take the oldest open executions that are due and in nobody's hands, `but` those that the holder has itself."""
-        due = (
-            select(col(WorkflowExecution.id), col(WorkflowExecution.kind))
-            .outerjoin(WorkflowClaim, col(WorkflowClaim.execution_id) == col(WorkflowExecution.id))
-            .where(
-                IS_OPEN,
-                col(WorkflowExecution.id).not_in(but),
-                col(WorkflowClaim.due_at).is_(None) | (col(WorkflowClaim.due_at) <= func.now()),
-            )
-            .order_by(col(WorkflowExecution.id))
-            .limit(limit)
-            .with_for_update(of=WorkflowExecution, skip_locked=True)
-        )
-        kinds = {row.id: row.kind for row in await self.session.execute(due)}
-        if not kinds:
+        due = _due(kinds, but).limit(limit)
+        found = {row.id: row.kind for row in await self.session.execute(due)}
+        if not found:
             return []
         values = {"holder": self.holder, "due_at": func.now() + lease}
         claim = insert(WorkflowClaim).values(
-            [{"execution_id": id, "attempts": 1, **values} for id in kinds]
+            [{"execution_id": id, "attempts": 1, **values} for id in found]
         )
         claimed = await self.session.execute(
             claim.on_conflict_do_update(
@@ -65,7 +59,7 @@ class WorkflowClaims:
             ).returning(col(WorkflowClaim.execution_id), col(WorkflowClaim.attempts))
         )
         return [
-            Claimed(id=row.execution_id, kind=kinds[row.execution_id], attempt=row.attempts)
+            Claimed(id=row.execution_id, kind=found[row.execution_id], attempt=row.attempts)
             for row in claimed
         ]
 
@@ -100,3 +94,18 @@ class WorkflowClaims:
                 col(WorkflowClaim.execution_id) == id, col(WorkflowClaim.holder) == self.holder
             )
         )
+
+
+def _due(kinds: Collection[WorkflowKind], but: Collection[UUID]) -> Select[UUID, WorkflowKind]:
+    return (
+        select(col(WorkflowExecution.id), col(WorkflowExecution.kind))
+        .outerjoin(WorkflowClaim, col(WorkflowClaim.execution_id) == col(WorkflowExecution.id))
+        .where(
+            IS_OPEN,
+            col(WorkflowExecution.kind).in_(kinds),
+            col(WorkflowExecution.id).not_in(but),
+            col(WorkflowClaim.due_at).is_(None) | (col(WorkflowClaim.due_at) <= func.now()),
+        )
+        .order_by(col(WorkflowExecution.id))
+        .with_for_update(of=WorkflowExecution, skip_locked=True)
+    )
