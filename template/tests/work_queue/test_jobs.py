@@ -16,7 +16,7 @@ from app.models.public.workflow_executions import WorkflowKind
 from app.services.background_work import BackgroundWork
 from app.services.workflow_attempts import RETRIES, Retries, WorkflowAttempts
 from app.work_queue.engine import Engine
-from app.work_queue.jobs import GivenUp, Jobs
+from app.work_queue.jobs import GivenUp, Jobs, execution_of
 from app.work_queue.queries import ObservedDriver, queries
 from tests import background, outcomes
 from tests.engine_postgres import running
@@ -87,6 +87,13 @@ async def test_a_mail_waits_for_its_server(work: BackgroundWork, driver: Observe
     pauses = [retry.value.delay.total_seconds() for retry in (first, second)]
     assert pauses == [5, 10]
     assert not await background.have_ended(work, requested.id)
+
+
+async def test_mail_waits_for_everything_else(work: BackgroundWork, driver: ObservedDriver) -> None:
+    await background.request_mail(work)
+    requested = await background.request_tenant(work)
+
+    assert execution_of(await pick(driver)).id == requested.execution_id
 
 
 async def test_a_job_that_kills_its_worker_each_time_is_given_up(

@@ -9,6 +9,7 @@ from sqlmodel import col
 from app.core.identifiers import utcnow
 from app.core.settings import Settings
 from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind
+from app.repositories.public.workflow_queue import IS_OPEN
 from app.services.background_work import BackgroundWork
 from app.work_queue.engine import EVERY_HOUR, Engine
 from app.work_queue.queries import ObservedDriver, queries
@@ -21,14 +22,12 @@ HOUR = timedelta(hours=1)
 
 
 async def lose_job(work: BackgroundWork, driver: ObservedDriver, age: timedelta) -> UUID:
-    """Request a clean-up whose job is gone."""
+    """Request a clean-up whose job is gone, as all others are."""
     id, _ = await background.request_clean_up(work)
     await driver.execute("DELETE FROM queue.pgqueuer")
     async with work.database.lobby() as lobby:
         await lobby.execute(
-            update(WorkflowExecution)
-            .where(col(WorkflowExecution.id) == id)
-            .values(created_at=utcnow() - age)
+            update(WorkflowExecution).where(IS_OPEN).values(created_at=utcnow() - age)
         )
     return id
 
@@ -56,6 +55,17 @@ async def test_an_execution_that_lost_its_job_gets_another(
     await sweeper.enqueue_lost()
 
     assert await payloads(driver) == [str(id).encode()]
+
+
+async def test_mail_that_lost_its_job_is_still_the_last(
+    work: BackgroundWork, driver: ObservedDriver
+) -> None:
+    _, mail = await background.request_mail(work)
+    id = await lose_job(work, driver, HOUR)
+
+    await Sweeper(driver, HOUR).enqueue_lost()
+
+    assert await payloads(driver) == [str(each).encode() for each in (id, mail.id)]
 
 
 async def test_an_execution_of_this_moment_is_left_alone(

@@ -6,6 +6,7 @@ from typing import Final
 import structlog
 from pgqueuer import AsyncpgDriver
 
+from app.models.public.workflow_executions import WorkflowKind
 from app.work_queue.queries import queries
 
 log = structlog.get_logger(__name__)
@@ -46,7 +47,8 @@ class Sweeper:
         await self.queries.enqueue(
             [str(row["kind"]) for row in lost],
             [id.encode() for id in ids],
-            [0] * len(ids),
+            # As the trigger does.
+            [0 if row["kind"] == WorkflowKind.SEND_EMAIL else 1 for row in lost],
             dedupe_key=list(ids),
             on_conflict="skip",
         )

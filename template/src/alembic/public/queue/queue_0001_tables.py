@@ -184,7 +184,10 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     WITH job AS (
         INSERT INTO queue.pgqueuer (priority, entrypoint, dedupe_key, payload, status)
-        VALUES (0, NEW.kind, NEW.id::text, convert_to(NEW.id::text, 'UTF8'), 'queued')
+        VALUES (
+            CASE NEW.kind WHEN 'send_email' THEN 0 ELSE 1 END,
+            NEW.kind, NEW.id::text, convert_to(NEW.id::text, 'UTF8'), 'queued'
+        )
         RETURNING id, entrypoint, priority
     )
     INSERT INTO queue.pgqueuer_log (job_id, status, entrypoint, priority)
