@@ -97,6 +97,28 @@ class Engine:
             raise QueueMissing
         queue, clock = self._queue(driver), self._clock(driver)
         clock.shutdown = queue.shutdown
+        tasks = self._begin(queue, clock)
+        self._driver, began = driver, time.monotonic()
+        log.info("worker_started")
+        ends: list[asyncio.Future[Any]] = [*tasks, driver.failure, stopping]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if self._seconds_since(began) > _PAUSES.longest.total_seconds():
+            # To connect is not enough: a standby lets sessions in, and takes no job.
+            self._failures = 0
+        # Never cancelled: the queue would take what runs for abandoned on purpose, and forget it.
+        queue.shutdown.set()
+        if stopping.done():
+            await asyncio.wait(tasks)
+            return
+        # What still runs can do without its session, and the next session without its end.
+        if driver.failure.done():
+            raise driver.failure.result()
+        for task in tasks:
+            if task.done():
+                task.result()
+        raise FailingListenerError
+
+    def _begin(self, queue: QueueManager, clock: SchedulerManager) -> list[asyncio.Task[None]]:
         batch = self.settings.concurrency // 2
         tasks = [
             asyncio.create_task(
@@ -114,25 +136,7 @@ class Engine:
         for task in tasks:
             self._serving.add(task)
             task.add_done_callback(self._served)
-        self._driver, began = driver, time.monotonic()
-        log.info("worker_started")
-        ends: list[asyncio.Future[Any]] = [*tasks, driver.failure, stopping]
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        if self._seconds_since(began) > _PAUSES.longest.total_seconds():
-            # To connect is not enough: a standby lets sessions in, and takes no job.
-            self._failures = 0
-        # Never cancelled: the queue would take what runs for abandoned on purpose, and forget it.
-        queue.shutdown.set()
-        if stopping.done():
-            await asyncio.wait(tasks)
-            return
-        # What still runs has lost its session, but needs it no more; the next session need not wait for its end.
-        if driver.failure.done():
-            raise driver.failure.result()
-        for task in tasks:
-            if task.done():
-                task.result()
-        raise FailingListenerError
+        return tasks
 
     def _served(self, task: asyncio.Task[None]) -> None:
         self._serving.discard(task)
