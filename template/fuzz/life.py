@@ -257,7 +257,7 @@ class Life(RuleBasedStateMachine):
     def look(self, person: Person) -> None:
         """Compare all that somebody can see: their tenants, and in each of these its own data."""
         listed = self.now(self.people[person].get("/users/me/tenants")).json()["items"]
-        mine = [tenant for tenant in self.known if tenant.lives and person in tenant.roles]
+        mine = [tenant for tenant in self.known if tenant.is_shown and person in tenant.roles]
         assert {(each["id"], each["slug"], each["status"], each["role"]) for each in listed} == {
             (str(each.id), each.slug, each.status, each.roles[person]) for each in mine
         }

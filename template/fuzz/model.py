@@ -65,6 +65,11 @@ class ModelTenant:
         return self.status is not TenantStatus.DELETED
 
     @property
+    def is_shown(self) -> bool:
+        """Whether its members find it on their lists: all of them have proven their addresses."""
+        return self.lives and self.status is not TenantStatus.PENDING
+
+    @property
     def owners(self) -> list[Person]:
         """Who owns it."""
         return [person for person, role in self.roles.items() if role is Role.OWNER]
