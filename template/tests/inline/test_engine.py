@@ -107,6 +107,7 @@ async def test_a_mail_server_that_hangs_holds_up_nothing_but_mail(
         engine = engine_of(with_mail, separate, concurrency=2)
         async with engine.running():
             await background.eventually(lambda: _has_begun(engine, mails[0]))
+            assert not await _has_begun(engine, mails[1]), "a place is left"
             requested = await background.request_tenant(work)
             await background.eventually(lambda: background.have_ended(work, requested.execution_id))
             assert not await background.have_ended(work, *mails)
