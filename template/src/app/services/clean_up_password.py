@@ -6,13 +6,13 @@ from sqlalchemy import Select, exists, func, or_, select
 from sqlmodel import col
 
 from app.core.db.database import Database
-from app.core.db.sessions import LobbySession
 from app.core.settings import TenantSettings
 from app.models.public.email_verifications import EmailVerification
 from app.models.public.tenants import Tenant, TenantStatus
-from app.schemas.admin import AdminTenantRead
+from app.repositories.public.tenants import TenantRegistry
 from app.services.audit_trail import Actor, AuditTrail
 from app.services.due_rows import BATCH, delete_due
+from app.services.tenant_moves import move
 
 
 class SignInCleanUp:
@@ -35,8 +35,10 @@ class SignInCleanUp:
     async def _delete_pending_tenants(self) -> bool:
         async with self.database.lobby() as session:
             tenants = await session.scalars(_forgotten_tenants(self.settings.pending_ttl))
+            registry, audit = TenantRegistry(session), AuditTrail(session, Actor())
+            given_up = {"status": TenantStatus.DELETED}
             for tenant in tenants:
-                await _delete_pending(session, tenant)
+                await move(registry, audit, tenant, "tenant.deleted", given_up)
         return len(tenants) == BATCH
 
 
@@ -56,18 +58,4 @@ def _forgotten_tenants(ttl: timedelta) -> Select[Tenant]:
         )
         .limit(BATCH)
         .with_for_update(skip_locked=True)
-    )
-
-
-async def _delete_pending(session: LobbySession, tenant: Tenant) -> None:
-    before = AdminTenantRead.of(tenant)
-    tenant.status = TenantStatus.DELETED
-    await session.flush()
-    await AuditTrail(session, Actor()).record(
-        "tenant.deleted",
-        "tenant",
-        tenant.id,
-        before=before,
-        after=AdminTenantRead.of(tenant),
-        tenant_id=tenant.id,
     )

@@ -11,11 +11,11 @@ from app.models.public.users import User
 from app.repositories.public.email_verifications import EmailVerificationRepository, Proof
 from app.repositories.public.tenants import TenantRegistry
 from app.repositories.public.users import UserRepository, user_read
-from app.schemas.admin import AdminTenantRead
 from app.schemas.passwords import EmailVerified, Registration, RegistrationRecord
 from app.schemas.users import UserTenant
 from app.services.identity import Identity
 from app.services.tenant_creation import TenantCreation
+from app.services.tenant_moves import move
 from app.services.workflow_requests import Mail, WorkflowRequests
 
 
@@ -129,18 +129,15 @@ class RegistrationService:
         if tenant.status is TenantStatus.DELETED:
             return None
         if tenant.status is TenantStatus.PENDING:
-            before = AdminTenantRead.of(tenant)
-            await self.tenants.update(tenant, {"status": TenantStatus.PROVISIONING})
-            await self.workflows.provision_tenant(tenant.id)
-            await self.audit.record(
+            await move(
+                self.tenants,
+                self.audit,
+                tenant,
                 "tenant.confirmed",
-                "tenant",
-                tenant.id,
-                before=before,
-                after=AdminTenantRead.of(tenant),
-                tenant_id=tenant.id,
+                {"status": TenantStatus.PROVISIONING},
                 user_id=proof.user_id,
             )
+            await self.workflows.provision_tenant(tenant.id)
         return UserTenant(
             id=tenant.id,
             slug=tenant.slug,

@@ -10,6 +10,7 @@ from app.models.public.tenants import Tenant, TenantStatus
 from app.repositories.public.tenants import TenantRegistry
 from app.schemas.admin import AdminTenantRead
 from app.services.audit_trail import AuditTrail
+from app.services.tenant_moves import move
 from app.services.workflow_requests import WorkflowRequests
 
 _WITH_DATA: Final = (TenantStatus.READY, TenantStatus.SUSPENDED)
@@ -93,9 +94,4 @@ class TenantLifecycle:
         return tenant
 
     async def _move(self, tenant: Tenant, action: str, **changes: object) -> AdminTenantRead:
-        before = AdminTenantRead.of(tenant)
-        after = AdminTenantRead.of(await self.tenants.update(tenant, changes))
-        await self.audit.record(
-            action, "tenant", tenant.id, before=before, after=after, tenant_id=tenant.id
-        )
-        return after
+        return await move(self.tenants, self.audit, tenant, action, changes)

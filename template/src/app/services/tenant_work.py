@@ -13,9 +13,10 @@ from app.core.db.owner import OwnerDatabase, connection_of
 from app.core.db.sessions import LobbySession
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.workflow_executions import WorkflowExecution, WorkflowStatus
+from app.repositories.public.tenants import TenantRegistry
 from app.repositories.public.workflow_queue import WorkflowQueue
-from app.schemas.admin import AdminTenantRead
 from app.services.audit_trail import Actor, AuditTrail
+from app.services.tenant_moves import move
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +39,8 @@ class TenantWork:
 
     async def change_status(self, status: TenantStatus, *, action: str) -> None:
         """Move the tenant on, with an audit row that names no actor: the platform did it."""
-        before = AdminTenantRead.of(self.tenant)
-        self.tenant.status = status
-        await self.session.flush()
-        await AuditTrail(self.session, Actor()).record(
-            action,
-            "tenant",
-            self.tenant.id,
-            before=before,
-            after=AdminTenantRead.of(self.tenant),
-            tenant_id=self.tenant.id,
-        )
+        tenants, audit = TenantRegistry(self.session), AuditTrail(self.session, Actor())
+        await move(tenants, audit, self.tenant, action, {"status": status})
 
 
 @asynccontextmanager
