@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from copier import _jinja_ext, _main, run_copy
+from copier import _jinja_ext, _main
 from plumbum import local
+from pytest_copie.plugin import Copie
 
 from matrix import choices, command
 from render import ROOT, TEMPLATE, questions, snapshot
@@ -109,12 +110,17 @@ def render(template: Path) -> Renderer:
         done = template.parent / digest[:16]
         if not done.exists():
             with tempfile.TemporaryDirectory(prefix="draft-", dir=RENDERS) as draft:
-                # The folder's name is an answer's default.
-                service = Path(draft) / "whole" / "service"
+                copie = Copie(template, Path(draft), config_file=Path(os.devnull))
                 with without_git():
-                    run_copy(str(template), service, data=answers, defaults=True, quiet=True)
+                    # The folder's name would be the project's, and pytest-copie numbers its folders.
+                    result = copie.copy({"project_name": "service"} | answers)
+                if result.exception or not result.project_dir:
+                    raise result.exception or AssertionError(result.exit_code)
+                whole = Path(draft) / "whole"
+                whole.mkdir()
+                result.project_dir.rename(whole / "service")
                 with suppress(OSError):  # another process was faster
-                    service.parent.rename(done)
+                    whole.rename(done)
         return done / "service"
 
     return render_once

@@ -361,6 +361,8 @@ async def eventually(
 ) -> None:
     """Wait until a condition holds; fail if it does not in time."""
     deadline = time.monotonic() + within
+    pause = 0.02
     while not await condition():
         assert time.monotonic() < deadline, "it did not happen in time"
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, 0.3)
