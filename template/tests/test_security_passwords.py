@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from app.core.errors import Unavailable
+from app.core.logging import mask_secrets
 from app.core.password_errors import PasswordTooWeak
 from app.core.security import passwords as module
 from app.core.security.password_settings import PasswordSettings
@@ -43,6 +44,12 @@ async def test_a_hash_fits_its_password_only(passwords: Passwords) -> None:
     assert await passwords.verify(stored, GOOD)
     assert not await passwords.verify(stored, GOOD + " ")
     assert not await passwords.verify(stored, "")
+
+
+async def test_a_hash_is_not_logged(passwords: Passwords) -> None:
+    stored = await passwords.hash(GOOD)
+    event = mask_secrets(None, "info", {"event": f"stored {stored} for somebody"})
+    assert event["event"] == "stored [masked] for somebody"
 
 
 async def test_the_default_costs_are_owasps(passwords: Passwords) -> None:

@@ -33,7 +33,7 @@ def create_pool(settings: DatabaseSettings) -> AsyncEngine:
         pool_use_lifo=True,
         # `UnitOfWork` returns no connection that is in a transaction.
         pool_reset_on_return=None,
-        # A failed statement is logged with its traceback, and a password's hash may be among its values.
+        # A failed statement is logged with its traceback, and a secret may be among its values.
         hide_parameters=True,
         connect_args=_connect_args(settings),
     )

@@ -71,7 +71,7 @@ class WorkflowExecution(PublicBase, table=True):
         sa_type=JSONB,
         sa_column_kwargs={"server_default": text("'{}'::jsonb")},
     )
-    """Ids and names of templates; never a token, an address or a password."""
+    """Ids and names of templates; never a token, an address or another secret."""
     error: str | None = Field(default=None, sa_type=LongText)
     created_at: datetime = Field(default_factory=utcnow, sa_type=Timestamp)
     started_at: datetime | None = Field(default=None, sa_type=Timestamp)
