@@ -11,23 +11,12 @@ SLUG_MAX_LENGTH: Final = 56
 UUID_PATTERN: Final = r"^[0-9a-f]{32}$"
 """What a slug may not be once its hyphens are taken out."""
 
-_SLUG = re.compile(SLUG_PATTERN)
 _UUID = re.compile(UUID_PATTERN)
 
 
-def is_slug(value: str) -> bool:
-    """Tell whether `value` may name a tenant. What reads as a UUID may not, so that no slug is taken for an id."""
-    return (
-        len(value) <= SLUG_MAX_LENGTH and _SLUG.fullmatch(value) is not None and not _is_uuid(value)
-    )
-
-
-def _is_uuid(value: str) -> bool:
-    return _UUID.fullmatch(value.replace("-", "")) is not None
-
-
 def _checked(value: str) -> str:
-    if _is_uuid(value):
+    # So that no slug is taken for an id.
+    if _UUID.fullmatch(value.replace("-", "")):
         raise ValueError("must not look like a UUID")
     return value
 

@@ -3,15 +3,18 @@
 import re
 from typing import Final
 
+from pydantic import TypeAdapter, ValidationError
+
 from app.api.context.tenant_strategy import ClaimedTenant
 from app.core.errors import AppError, TenantRequired
 from app.core.security.access_tokens import AccessClaims
-from app.core.slugs import is_slug
+from app.core.slugs import Slug
 from app.core.tenant_name_errors import TenantInvalid, TenantMismatch
 
 REFUSALS: Final[tuple[type[AppError], ...]] = (TenantRequired, TenantInvalid, TenantMismatch)
 
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SLUG: Final = TypeAdapter[str](Slug)
 
 
 def named_tenant(name: str | None, claims: AccessClaims) -> ClaimedTenant:
@@ -27,4 +30,12 @@ def named_tenant(name: str | None, claims: AccessClaims) -> ClaimedTenant:
     tenant = ClaimedTenant.of(claims)
     if tenant is not None and (name == tenant.slug or name == str(tenant.id)):
         return tenant
-    raise TenantMismatch if is_slug(name) or _ID.fullmatch(name) else TenantInvalid
+    raise TenantMismatch if _is_slug(name) or _ID.fullmatch(name) else TenantInvalid
+
+
+def _is_slug(name: str) -> bool:
+    try:
+        _SLUG.validate_python(name)
+    except ValidationError:
+        return False
+    return True
