@@ -2,8 +2,8 @@
 
 from typing import Final
 
-IS_NAMED: Final[bool] = True
-"""Whether a request says which tenant it is for, beside its token."""
+LOBBY: Final = (403, "tenant-mismatch")
+"""How a route of a tenant refuses a token of the lobby."""
 SETTINGS: Final[dict[str, str]] = {}
 """What the service has to be told for it."""
 

@@ -9,8 +9,8 @@ from starlette.routing import Match
 from app.api.dependencies.requirements import requirement_of
 from app.api.v1 import routers
 
-IS_NAMED: Final[bool] = True
-"""Whether a request says which tenant it is for, beside its token."""
+LOBBY: Final = (403, "tenant-mismatch")
+"""How a route of a tenant refuses a token of the lobby."""
 SETTINGS: Final[dict[str, str]] = {}
 """What the service has to be told for it."""
 

@@ -18,8 +18,9 @@ from app.models.public.refresh_tokens import RefreshToken
 from app.models.public.tenants import TenantStatus
 from app.models.public.user_tenant_membership import UserTenantMembership
 from app.models.public.users import User
+from tests.answers import problem
 from tests.factories import Factory
-from tests.sending import send
+from tests.sending import LOBBY_REFUSAL, send
 from tests.sign_in.password import PASSWORD
 
 
@@ -49,7 +50,7 @@ async def test_a_login_without_a_tenant_enters_the_lobby(
     me = await client.get("/api/v1/users/me", headers=bearer(tokens))
     assert me.json()["id"] == str(user.id)
     projects = await entered(client, tokens, "acme")
-    assert projects.json()["type"] in {"/problems/tenant-mismatch", "/problems/tenant-required"}
+    assert problem(projects) == LOBBY_REFUSAL
 
 
 async def test_a_login_with_a_tenant_enters_it(client: httpx.AsyncClient, factory: Factory) -> None:
