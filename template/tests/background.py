@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -122,25 +122,26 @@ async def add_user(work: BackgroundWork) -> User:
     return user
 
 
-async def add_tenant(
-    work: BackgroundWork,
-    owner: User,
-    status: Literal[TenantStatus.PENDING, TenantStatus.PROVISIONING],
-) -> Tenant:
-    """Add a tenant as a registration or `POST /tenants` does; in `provisioning` that is requested, too."""
+async def add_tenant(work: BackgroundWork, owner: User, status: TenantStatus) -> Tenant:
+    """Add a tenant that nothing is requested for."""
     async with work.database.lobby() as lobby:
-        return await TenantCreation(lobby, AuditTrail(lobby, Actor())).create(
-            slug=f"t-{secrets.token_hex(6)}",
-            name="Analytical Engines",
-            owner_id=owner.id,
-            status=status,
-        )
+        return await _creation(lobby).add(**_new_tenant(owner), status=status)
+
+
+def _creation(lobby: LobbySession) -> TenantCreation:
+    return TenantCreation(lobby, AuditTrail(lobby, Actor()))
+
+
+def _new_tenant(owner: User) -> dict[str, Any]:
+    slug = f"t-{secrets.token_hex(6)}"
+    return {"slug": slug, "name": "Analytical Engines", "owner_id": owner.id}
 
 
 async def request_tenant(work: BackgroundWork) -> Requested:
     """Do what `POST /tenants` does."""
     owner = await add_user(work)
-    tenant = await add_tenant(work, owner, TenantStatus.PROVISIONING)
+    async with work.database.lobby() as lobby:
+        tenant = await _creation(lobby).create(**_new_tenant(owner))
     [execution] = await executions_of(work, tenant.id)
     return Requested(tenant.id, execution.id, owner.id, owner.email)
 

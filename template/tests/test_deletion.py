@@ -93,7 +93,7 @@ async def test_gives_the_slug_free(work: BackgroundWork, settings: Settings) -> 
 
     async with work.database.lobby() as lobby:
         new = await TenantCreation(lobby, AuditTrail(lobby, Actor())).create(
-            slug=old.slug, name="New", owner_id=ready.owner_id, status=TenantStatus.PROVISIONING
+            slug=old.slug, name="New", owner_id=ready.owner_id
         )
     [execution] = await background.executions_of(work, new.id)
     await work.provisioning.run(execution.id)

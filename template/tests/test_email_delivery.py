@@ -45,7 +45,7 @@ async def user(work: BackgroundWork) -> User:
 
 @pytest.fixture(scope="module")
 async def tenant_id(work: BackgroundWork, user: User) -> UUID:
-    return (await background.add_tenant(work, user, TenantStatus.PENDING)).id
+    return (await background.add_tenant(work, user, TenantStatus.READY)).id
 
 
 async def add_invite(work: BackgroundWork, user: User, tenant_id: UUID, **changes: Any) -> UUID:

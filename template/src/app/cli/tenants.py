@@ -122,7 +122,7 @@ async def _create(settings: Settings, data: _NewTenant) -> None:
         if owner is None:
             raise Refused(f"Nobody has an account with the address {data.owner}.")
         tenant = await TenantCreation(session, AuditTrail(session, Actor())).create(
-            slug=data.slug, name=data.name, owner_id=owner.id, status=TenantStatus.PROVISIONING
+            slug=data.slug, name=data.name, owner_id=owner.id
         )
     typer.echo(f"{tenant.slug} is being provisioned.")
 

@@ -43,7 +43,7 @@ class RegistrationService:
         account = await self.users.find_or_add(
             User(email=data.email, full_name=data.full_name, password_hash=password_hash)
         )
-        tenant = await self.creation.create(
+        tenant = await self.creation.add(
             slug=data.tenant_slug,
             name=data.tenant_name,
             owner_id=account.id,

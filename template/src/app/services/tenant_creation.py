@@ -1,6 +1,6 @@
 """New tenants, whoever asks for them."""
 
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -31,20 +31,24 @@ class TenantCreation:
         self.memberships = MembershipRepository(session)
         self.workflows = WorkflowRequests(session)
 
-    async def create(
-        self,
-        *,
-        slug: str,
-        name: str,
-        owner_id: UUID,
-        status: Literal[TenantStatus.PENDING, TenantStatus.PROVISIONING],
-    ) -> Tenant:
-        """Add a tenant with its first owner. `PROVISIONING` has it made, `PENDING` waits.
+    async def create(self, *, slug: str, name: str, owner_id: UUID) -> Tenant:
+        """Add a tenant with its first owner, and have it made.
 
         Raises:
             SlugTaken: another tenant has the slug, or one that differs in `-` and `_` only.
         """
-        tenant = await self._add(
+        status = TenantStatus.PROVISIONING
+        tenant = await self.add(slug=slug, name=name, owner_id=owner_id, status=status)
+        await self.workflows.provision_tenant(tenant.id)
+        return tenant
+
+    async def add(self, *, slug: str, name: str, owner_id: UUID, status: TenantStatus) -> Tenant:
+        """Add a tenant with its first owner, and request nothing for it.
+
+        Raises:
+            SlugTaken: another tenant has the slug, or one that differs in `-` and `_` only.
+        """
+        tenant = await self._insert(
             Tenant(
                 slug=slug,
                 name=name,
@@ -63,11 +67,9 @@ class TenantCreation:
             after=AdminTenantRead.of(tenant),
             tenant_id=tenant.id,
         )
-        if status is TenantStatus.PROVISIONING:
-            await self.workflows.provision_tenant(tenant.id)
         return tenant
 
-    async def _add(self, tenant: Tenant) -> Tenant:
+    async def _insert(self, tenant: Tenant) -> Tenant:
         values = tenant.model_dump(exclude={"id", "schema_name"})
         try:
             async with self.session.savepoint():
