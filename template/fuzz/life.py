@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 import httpx
@@ -42,6 +42,8 @@ SLUGS: Final = st.sampled_from(["-a", "_a", "-b", "-c", "-d"])
 
 class Life(RuleBasedStateMachine):
     """A few people, a superuser, and what becomes of their tenants."""
+
+    tenants: ClassVar[type[ModelTenant]] = ModelTenant
 
     def __init__(self, stage: Stage, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
@@ -103,7 +105,7 @@ class Life(RuleBasedStateMachine):
 
     def begin(self, id: UUID, slug: str, person: Person, status: TenantStatus) -> None:
         """Keep a tenant in mind."""
-        tenant = ModelTenant(id, slug, status, {person: Role.OWNER})
+        tenant = self.tenants(id, slug, status, {person: Role.OWNER})
         tenant.actions.append("tenant.created")
         self.known.append(tenant)
 

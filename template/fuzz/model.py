@@ -54,8 +54,6 @@ class ModelTenant:
     """What the audit trail says about the tenant, its members and its invites, oldest first."""
     has_schema: bool = False
     was_suspended: bool = False
-    proven: bool = False
-    """The address of the registration that it comes of."""
     due: bool = False
     """The grace period of its deletion is over."""
 
@@ -66,8 +64,8 @@ class ModelTenant:
 
     @property
     def is_shown(self) -> bool:
-        """Whether its members find it on their lists: all of them have proven their addresses."""
-        return self.lives and self.status is not TenantStatus.PENDING
+        """Whether its members find it on their lists."""
+        return self.lives
 
     @property
     def owners(self) -> list[Person]:
@@ -131,10 +129,6 @@ class ModelTenant:
 
     def delete(self) -> Refusal | None:
         """Delete it, or return how that is refused."""
-        if self.status is TenantStatus.PENDING:
-            self.status = TenantStatus.DELETED
-            self.actions.append("tenant.deleted")
-            return None
         if not self.has_schema and self.status is not TenantStatus.FAILED:
             return NO_STEP
         if self.status is TenantStatus.DELETING:

@@ -1,13 +1,14 @@
 """The life of tenants that also come of registrations."""
 
-from typing import Final
+from dataclasses import dataclass
+from typing import ClassVar, Final
 
 from hypothesis.stateful import rule
 
 from app.models.public.email_verifications import VerificationPurpose
 from app.models.public.tenants import TenantStatus
 from fuzz.life import PEOPLE, SLUGS, TENANTS, Life
-from fuzz.model import SLUG_TAKEN, ModelTenant, Person
+from fuzz.model import SLUG_TAKEN, ModelTenant, Person, Refusal
 from tests.mailbox import Mailbox
 from tests.sign_in.password import PASSWORD
 
@@ -16,8 +17,30 @@ _WAITING: Final = "SELECT id FROM public.tenants WHERE slug = :slug AND status =
 _PROOF: Final = "SELECT id FROM public.email_verifications WHERE tenant_id = :id"
 
 
+@dataclass
+class RegisteredTenant(ModelTenant):
+    """A tenant that waits, if it comes of a registration, until the address is proven."""
+
+    proven: bool = False
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether its members find it on their lists: all of them have proven their addresses."""
+        return self.lives and self.status is not TenantStatus.PENDING
+
+    def delete(self) -> Refusal | None:
+        """Delete it, or return how that is refused."""
+        if self.status is not TenantStatus.PENDING:
+            return super().delete()
+        self.status = TenantStatus.DELETED
+        self.actions.append("tenant.deleted")
+        return None
+
+
 class RegisteredLife(Life):
-    """People also register tenants, which wait until the address is proven."""
+    """People also register tenants."""
+
+    tenants: ClassVar[type[ModelTenant]] = RegisteredTenant
 
     @rule(person=PEOPLE, suffix=SLUGS)
     def register(self, person: Person, suffix: str) -> None:
@@ -40,7 +63,7 @@ class RegisteredLife(Life):
         self.begin(id, slug, person, TenantStatus.PENDING)
 
     @rule(tenant=TENANTS)
-    def verify(self, tenant: ModelTenant) -> None:
+    def verify(self, tenant: RegisteredTenant) -> None:
         """Prove the address, be it for the first or the second time."""
         proofs = self.now(self.stage.rows(_PROOF, id=tenant.id))
         if not proofs:
