@@ -240,6 +240,7 @@ async def test_background_work_is_listed_by_status_and_tenant(
         "error": None,
         "created_at": items[0]["created_at"],
         "started_at": None,
+        "checked_at": None,
         "finished_at": None,
     }
     assert items[1]["finished_at"] is not None

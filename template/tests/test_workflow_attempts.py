@@ -80,6 +80,22 @@ async def test_an_attempt_makes_a_tenant(work: BackgroundWork, attempts: Workflo
     await outcomes.assert_provisioned(work, requested)
 
 
+async def test_the_row_says_when_it_was_last_tried(
+    work: BackgroundWork, attempts: WorkflowAttempts
+) -> None:
+    requested = await background.request_tenant(work)
+    await background.break_migrations(work, requested)
+    await attempts.make(provisioning(requested), 1)
+    first = await background.execution(work, requested.execution_id)
+    await attempts.make(provisioning(requested), 2)
+    second = await background.execution(work, requested.execution_id)
+
+    assert first.checked_at == first.started_at == second.started_at
+    assert first.checked_at is not None
+    assert second.checked_at is not None
+    assert first.checked_at < second.checked_at
+
+
 async def test_what_has_ended_is_left_alone(
     work: BackgroundWork, attempts: WorkflowAttempts
 ) -> None:

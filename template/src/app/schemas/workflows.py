@@ -19,4 +19,6 @@ class WorkflowExecutionRead(BaseModel):
     error: str | None
     created_at: datetime
     started_at: datetime | None
+    checked_at: datetime | None
+    """When somebody last looked after it."""
     finished_at: datetime | None
