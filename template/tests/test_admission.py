@@ -1,6 +1,7 @@
 """Who is admitted, and in which order the checks refuse (docs/multi-tenancy.md)."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import httpx
 import pytest
@@ -8,9 +9,13 @@ from fastapi import FastAPI
 from sqlalchemy import delete, update
 from sqlmodel import col
 
+from app.api.dependencies.admission import OptionalUser
+from app.api.routing import APIRouter
 from app.core.identifiers import utcnow
 from app.core.roles import Role
 from app.core.security.access_tokens import AccessTokens
+from app.core.settings import Settings
+from app.main import create_app
 from app.models.public.refresh_tokens import RefreshToken
 from app.models.public.user_tenant_membership import UserTenantMembership
 from app.models.public.users import User
@@ -20,8 +25,20 @@ from tests.sending import send
 PATH = "/projects"
 
 
+router = APIRouter(prefix="/visitors")
+
+
+@router.get("")
+async def greet(user: OptionalUser) -> UUID | None:
+    return user.id if user else None
+
+
 def code(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["type"].removeprefix("/problems/")
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
 
 
 @pytest.fixture
@@ -36,6 +53,24 @@ async def member(factory: Factory) -> SignedIn:
 async def test_with_a_malformed_token(client: httpx.AsyncClient, header: str) -> None:
     answer = await send(client, "GET", PATH, tenant="acme", headers={"Authorization": header})
     assert code(answer) == (401, "unauthenticated")
+
+
+async def test_where_a_token_may_be_left_out_a_wrong_one_is_refused(
+    settings: Settings, factory: Factory
+) -> None:
+    app = create_app(settings)
+    app.include_router(router)
+    transport, caller = httpx.ASGITransport(app), await factory.signed_in()
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://testserver") as client,
+    ):
+        nobody = await client.get("/visitors")
+        somebody = await client.get("/visitors", headers=bearer(caller.token))
+        forger = await client.get("/visitors", headers=bearer(f"{caller.token}x"))
+    assert (nobody.status_code, nobody.json()) == (200, None)
+    assert somebody.json() == str(caller.user_id)
+    assert code(forger) == (401, "unauthenticated")
 
 
 async def test_a_token_by_another_key(member: SignedIn, app: FastAPI) -> None:
