@@ -18,14 +18,6 @@ from render import ROOT, TEMPLATE, questions, snapshot
 EARLIER = "v0.0.1"
 NEXT = "v9999.0.0"
 
-# Each answer that is no default.
-OTHER = [
-    (question, answer)
-    for question, values in choices(questions()).items()
-    for answer in values
-    if answer != questions()[question]["default"]
-]
-
 every_release = pytest.mark.parametrize(
     "tag", [pytest.param(EARLIER, marks=pytest.mark.slow), *list(releases())[-2:]]
 )
@@ -143,27 +135,29 @@ def _check_the_work(service: Path) -> None:
     assert "stripe>=11" in pyproject["project"]["dependencies"]
 
 
+@pytest.fixture(scope="session")
+def untouched(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The default answers' service; copy it to change it."""
+    return generate(repository, tmp_path_factory.mktemp("untouched") / "acme", NEXT)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("question", "answer"), OTHER, ids=[f"{q}={a}" for q, a in OTHER])
+@pytest.mark.parametrize("question", choices(questions()))
 def test_another_answer_makes_the_render_of_that_answer(
-    repository: Path, tmp_path: Path, question: str, answer: str
+    repository: Path, untouched: Path, tmp_path: Path, question: str
 ) -> None:
-    service = generate(repository, tmp_path / "old/acme", NEXT)
-    fresh = generate(repository, tmp_path / "new/acme", NEXT, **{question: answer})
-    run_update(
-        service,
-        vcs_ref=NEXT,
-        data={question: answer},
-        defaults=True,
-        overwrite=True,
-        quiet=True,
-    )
-    assert files(service) == files(fresh)
-    # And back, which has to bring what the other answer did not have.
-    commit(service)
-    first = {question: choices(questions())[question][0]}
-    run_update(service, vcs_ref=NEXT, data=first, defaults=True, overwrite=True, quiet=True)
-    assert files(service) == files(generate(repository, tmp_path / "again/acme", NEXT))
+    service = tmp_path / "old/acme"
+    shutil.copytree(untouched, service, symlinks=True)
+    first, *others = choices(questions())[question]
+    # From each to the next and back to the first, which has to bring what the others did not have.
+    for answer in (*others, first):
+        data = {question: answer}
+        run_update(service, vcs_ref=NEXT, data=data, defaults=True, overwrite=True, quiet=True)
+        fresh = untouched
+        if answer != first:
+            fresh = generate(repository, tmp_path / answer / "acme", NEXT, **data)
+        assert files(service) == files(fresh), f"{question}={answer}"
+        commit(service)
 
 
 @pytest.mark.slow
