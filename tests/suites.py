@@ -32,25 +32,44 @@ _seconds = itertools.count(1)
 
 # What is slow to import and common to many renders; a name that cannot be imported is passed over.
 _PRELOADED = [
+    "aiosmtpd.smtp",
+    "aiosmtplib",
     "alembic.command",
+    "alembic.config",
+    "anyio._backends._asyncio",
+    "argon2",
     "asyncpg",
+    "cryptography.x509",
     "fastapi",
+    "fastapi_offline",
+    "httpcore",
     "httpx",
     "hypothesis",
+    "jwt",
+    "limits.aio.strategies",
+    "openapi_spec_validator",
     "pgqueuer",
-    "prometheus_client",
+    "prometheus_client.multiprocess",
     "pytest",
     "redis.asyncio",
     "schemathesis.specs.openapi.schemas",
     "sqlalchemy.ext.asyncio",
     "sqlmodel",
+    "starlette.templating",
     "structlog",
     "temporalio.testing",
     "temporalio.worker",
-    "typer",
-    "uvicorn",
+    "typer.rich_utils",
+    "uuid_utils.compat",
+    "uvicorn.protocols.http.httptools_impl",
     "uvloop",
+    "valkey.asyncio",
+    "yaml",
+    "zxcvbn",
 ]
+
+# What is made of a suite's files, or of Unicode, and is as good for the next one.
+_KEPT = {"__pycache__", ".hypothesis"}
 
 # Not Temporal: what suites leave open there keeps it busy for good. Valkey is each suite's own.
 _SHARED = ["TEST_DATABASE_URL", "TEST_PROVIDER_URL"]
@@ -200,7 +219,7 @@ def mirror(source: Path, target: Path) -> None:
     wanted = {path.relative_to(source) for path in source.rglob("*") if path.is_file()}
     for path in sorted(target.rglob("*"), reverse=True):
         relative = path.relative_to(target)
-        if path.is_file() and relative not in wanted and "__pycache__" not in relative.parts:
+        if path.is_file() and relative not in wanted and not _KEPT & set(relative.parts):
             path.unlink()
     for relative in wanted:
         copy = target / relative

@@ -21,7 +21,7 @@ def _settings() -> dict[str, Any]:
 def _alone(settings: Settings) -> Settings:
     changes = {
         "task_queue": f"test-{secrets.token_hex(6)}",
-        "poll_interval": timedelta(milliseconds=50),
+        "poll_interval": timedelta(milliseconds=200),
     }
     return settings.model_copy(
         update={

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import pytest
 
@@ -65,24 +65,29 @@ class Source:
         return ast.parse(self.text)
 
     @cached_property
-    def nodes(self) -> list[ast.AST]:
-        return list(ast.walk(self.tree))
+    def nodes(self) -> dict[type[ast.AST], list[ast.AST]]:
+        nodes: dict[type[ast.AST], list[ast.AST]] = {}
+        for node in ast.walk(self.tree):
+            nodes.setdefault(type(node), []).append(node)
+        return nodes
+
+    def all[Node: ast.AST](self, type_: type[Node]) -> list[Node]:
+        return cast("list[Node]", self.nodes.get(type_, []))
 
     def below(self, *folders: str) -> bool:
         return any(self.path.is_relative_to(Path("src/app", folder)) for folder in folders)
 
     def strings(self) -> Iterator[tuple[int, str]]:
         """Yield the string constants but for docstrings."""
-        described = {id(node.value) for node in self.nodes if isinstance(node, ast.Expr)}
-        constants = (node for node in self.nodes if isinstance(node, ast.Constant))
-        for constant in constants:
+        described = {id(node.value) for node in self.all(ast.Expr)}
+        for constant in self.all(ast.Constant):
             if isinstance(constant.value, str) and id(constant) not in described:
                 yield constant.lineno, constant.value
 
     def imported(self) -> Iterator[tuple[int, str]]:
-        for node in self.nodes:
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                yield from ((node.lineno, alias.name) for alias in node.names)
+        nodes: list[ast.Import | ast.ImportFrom] = [*self.all(ast.Import)]
+        for node in (*nodes, *self.all(ast.ImportFrom)):
+            yield from ((node.lineno, alias.name) for alias in node.names)
 
     def comments(self) -> Iterator[tuple[int, str]]:
         if not _SUPPRESSION.search(self.text):
@@ -92,9 +97,8 @@ class Source:
                 yield token.start[0], token.string
 
     def functions(self) -> Iterator[Function]:
-        for node in self.nodes:
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                yield node
+        yield from self.all(ast.FunctionDef)
+        yield from self.all(ast.AsyncFunctionDef)
 
 
 def sources() -> Iterator[Source]:
@@ -107,8 +111,8 @@ def ends_a_transaction(source: Source) -> Iterator[str]:
     """Only core/db connects, begins, commits and rolls back (ADR 0003)."""
     if not source.below("") or source.below("core/db"):
         return
-    for node in source.nodes:
-        if isinstance(node, ast.Attribute) and node.attr in _ENDS_TRANSACTION:
+    for node in source.all(ast.Attribute):
+        if node.attr in _ENDS_TRANSACTION:
             yield f"{node.lineno}: .{node.attr}"
     for line, name in source.imported():
         if name in _OPENS_CONNECTION:
@@ -121,8 +125,8 @@ def ends_a_transaction(source: Source) -> Iterator[str]:
 def raises_what_no_caller_knows(source: Source) -> Iterator[str]:
     """What a caller can act on is a class of core/errors.py; only api/problems.py knows the framework's error."""
     if source.below("services", "repositories", "api/v1", "api/dependencies"):
-        for node in source.nodes:
-            if isinstance(node, ast.Raise) and node.exc is not None:
+        for node in source.all(ast.Raise):
+            if node.exc is not None:
                 raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
                 if isinstance(raised, ast.Name) and raised.id in _BUILTIN_ERRORS:
                     yield f"{node.lineno}: raises {raised.id}"
@@ -147,8 +151,8 @@ def reads_the_environment(source: Source) -> Iterator[str]:
     for line, name in source.imported():
         if name == "load_settings":
             yield f"{line}: import of {name}"
-    for node in source.nodes:
-        if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}:
+    for node in source.all(ast.Attribute):
+        if node.attr in {"environ", "getenv"}:
             yield f"{node.lineno}: .{node.attr}"
 
 
@@ -175,8 +179,8 @@ def suppresses_without_a_reason(source: Source) -> Iterator[str]:
 def prints(source: Source) -> Iterator[str]:
     """A service logs; only a command prints."""
     if source.below("") and not source.below("cli", "cli.py", "dev"):
-        for node in source.nodes:
-            if isinstance(node, ast.Name) and node.id == "print":
+        for node in source.all(ast.Name):
+            if node.id == "print":
                 yield f"{node.lineno}: print"
 
 
@@ -198,8 +202,8 @@ def has_a_vague_name(source: Source) -> Iterator[str]:
     """A name says what is in it."""
     if _VAGUE.search(source.path.stem):
         yield f"1: {source.path.name}"
-    for node in source.nodes:
-        if isinstance(node, ast.ClassDef) and _VAGUE.search(node.name):
+    for node in source.all(ast.ClassDef):
+        if _VAGUE.search(node.name):
             yield f"{node.lineno}: {node.name}"
 
 
@@ -223,7 +227,7 @@ def _descriptions(parent: ast.AST, *, public: bool) -> Iterator[str]:
                 yield f"{node.lineno}: {node.name} is private and has a docstring"
             inner = shown and isinstance(node, ast.ClassDef)
             yield from _descriptions(node, public=inner)
-        else:
+        elif isinstance(node, ast.stmt | ast.excepthandler | ast.match_case):
             yield from _descriptions(node, public=public)
 
 
