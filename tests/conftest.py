@@ -74,6 +74,20 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Have a line printed when the test is over, in whichever process it runs."""
+    return lambda line: record_property("told", line)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Print what tests tell; pytest-xdist hands reports to the process that has the terminal."""
+    if report.when == "call":
+        for name, line in report.user_properties:
+            if name == "told":
+                print(f"\n{line}", end="", flush=True)
+
+
 @pytest.fixture(scope="session")
 def template() -> Path:
     """The working tree's template, uncommitted changes included, without .git."""

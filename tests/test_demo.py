@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import batched
 from pathlib import Path
 from typing import Any
 
@@ -169,23 +170,37 @@ def test_walk_of_the_readme(tmp_path: Path) -> None:
         assert running.gone_within(CALM_SECONDS), running.processes()
 
 
-@pytest.mark.parametrize("strategy", sorted({c["tenant_strategy"] for c in combinations()}))
-def test_walk_of_a_services_readme(strategy: str, render: Renderer, tmp_path: Path) -> None:
-    """Word for word: it takes the port from the environment."""
-    answers = {"tenant_strategy": strategy}
-    readme = (render(**answers) / "README.md").read_text()
+STRATEGIES = sorted({answers["tenant_strategy"] for answers in combinations()})
+
+
+@pytest.mark.parametrize("strategies", list(batched(STRATEGIES, 2)), ids="-".join)
+def test_walks_of_services_readmes_side_by_side(
+    strategies: tuple[str, ...], render: Renderer, tmp_path: Path
+) -> None:
+    """Word for word: they take the port from the environment."""
+    with contextlib.ExitStack() as stack:
+        running = []
+        for strategy in strategies:
+            (tmp_path / strategy).mkdir()
+            started = demo(tmp_path / strategy, {"tenant_strategy": strategy})
+            running.append(stack.enter_context(started))
+        for strategy, service in zip(strategies, running, strict=True):
+            readme = (render(tenant_strategy=strategy) / "README.md").read_text()
+            _check_walk(readme, service.port)
+
+
+def _check_walk(readme: str, port: int) -> None:
     block = re.search(r"^## With curl\n.*?```bash\n(.*?)```", readme, re.DOTALL | re.MULTILINE)
     assert block
-    with demo(tmp_path, answers) as running:
-        walk = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", block[1]],
-            env=os.environ | {"PORT": str(running.port)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+    walk = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block[1]],
+        env=os.environ | {"PORT": str(port)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert walk.returncode == 0, walk.stdout + walk.stderr
     _registered, verified, created, listed, second, none = _documents(walk.stdout)
     assert verified["tenant"]["status"] == "provisioning"
@@ -216,11 +231,3 @@ def test_nothing_is_left_when_one_is_killed(tmp_path: Path, victim: str) -> None
         if victim == "make":
             running.make.wait()
         assert running.gone_within(GONE_SECONDS), running.processes()
-
-
-def test_two_demos_side_by_side(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    with demo(tmp_path / "a") as first, demo(tmp_path / "b") as second:
-        assert _answers(first.port)
-        assert _answers(second.port)

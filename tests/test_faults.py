@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,19 +79,16 @@ def test_each_engine_is_among_them() -> None:
 
 @pytest.mark.parametrize("answers", COMBINATIONS, ids=name)
 def test_every_fault_is_survived(
-    runs: dict[str, Future[Run]], answers: Answers, capsys: pytest.CaptureFixture[str]
+    runs: dict[str, Future[Run]], answers: Answers, tell: Callable[[str], None]
 ) -> None:
     run = runs[name(answers)].result()
     lost = [line for result in run.results for line in result["findings"]["lost"]]
     sent = sum(sum(result["outcomes"].values()) for result in run.results)
     survived = sum(result["survived"] for result in run.results)
-    with capsys.disabled():
-        print(
-            f"\n{name(answers)}: {survived} of {len(run.results)} faults survived,"
-            f" {sent} requests sent, {len(lost)} lost",
-            end="",
-            flush=True,
-        )
+    tell(
+        f"{name(answers)}: {survived} of {len(run.results)} faults survived,"
+        f" {sent} requests sent, {len(lost)} lost"
+    )
     assert run.code == 0, run.output[-8000:]
     assert survived == len(run.results) > 0
     assert not lost

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -57,7 +57,7 @@ def fuzzed(
 
 @pytest.mark.parametrize("answers", COMBINATIONS, ids=name)
 def test_a_render_stands_its_own_fuzzing(
-    fuzzed: list[Future[Outcome]], answers: Answers, capsys: pytest.CaptureFixture[str]
+    fuzzed: list[Future[Outcome]], answers: Answers, tell: Callable[[str], None]
 ) -> None:
     number = COMBINATIONS.index(answers)
     outcome = fuzzed[number].result()
@@ -66,7 +66,6 @@ def test_a_render_stands_its_own_fuzzing(
         f"[{number + 1}/{len(COMBINATIONS)}] {name(answers)}: {''.join(figures)} in {outcome.seconds:.0f} s"
         f" ({outcome.processor_seconds:.0f} s of processor time)"
     )
-    with capsys.disabled():
-        print(f"\n{line}", end="", flush=True)
+    tell(line)
     if not outcome.is_green or not figures:
         pytest.fail("\n".join([line, *outcome.output.splitlines()[-300:]]), pytrace=False)

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -208,18 +208,14 @@ def hunts(
 def test_no_hole_stays_unnoticed(
     hunts: dict[str, list[Future[Hunt]]],
     combination: Answers,
-    capsys: pytest.CaptureFixture[str],
+    tell: Callable[[str], None],
 ) -> None:
     done = [hunt.result() for hunt in hunts[name(combination)]]
     mutants = sum(len(hunt.mutants) for hunt in done)
     survivors = [mutant for hunt in done for mutant in hunt.survivors]
     equivalent = sum(hunt.equivalent for hunt in done)
     found = mutants - equivalent - len(survivors)
-    with capsys.disabled():
-        print(
-            f"\n{name(combination)}: {mutants} mutants, {found} found, {equivalent} change nothing",
-            end="",
-        )
+    tell(f"{name(combination)}: {mutants} mutants, {found} found, {equivalent} change nothing")
     assert mutants
     assert not survivors, "\n".join(f"{mutant.name}\n{mutant.diff}" for mutant in survivors)
 
