@@ -28,6 +28,7 @@ READY_SECONDS = 60
 CALM_SECONDS = 15
 GONE_SECONDS = 5
 PASSWORD = "kelp-orbit-brass-9"
+STRATEGIES = sorted({answers["tenant_strategy"] for answers in combinations()})
 
 
 @dataclass
@@ -168,9 +169,6 @@ def test_walk_of_the_readme(tmp_path: Path) -> None:
 
         os.killpg(running.make.pid, signal.SIGINT)  # what Ctrl-C does in a terminal
         assert running.gone_within(CALM_SECONDS), running.processes()
-
-
-STRATEGIES = sorted({answers["tenant_strategy"] for answers in combinations()})
 
 
 @pytest.mark.parametrize("strategies", list(batched(STRATEGIES, 2)), ids="-".join)
