@@ -249,6 +249,8 @@ def _suite(
     os.environ.update(environment)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+    # httpx looks for it on the whole path, at each request.
+    sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
     gc.freeze()
     counter = _Counter()
     preloaded = "ignore:Module already imported so cannot be rewritten"

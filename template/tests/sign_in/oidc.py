@@ -2,15 +2,20 @@
 
 from typing import Any, Final
 
+from app.core.security.token_settings import TokenSettings
 from app.services.background_work import BackgroundWork
 from app.services.sample_accounts_oidc import SampleAccounts
 from app.services.seeding import Seeding
 from tests.provider import REQUIRED, WRONG, sections
 
-AUTH: Final[dict[str, Any]] = {}
 USER_COLUMNS: Final[dict[str, Any]] = {}
 SAMPLES: Final[dict[str, str]] = {}
 """The variables that `app seed` asks for: none."""
+
+
+def auth(**tokens: Any) -> TokenSettings:
+    """Return the section `auth`."""
+    return TokenSettings(**tokens)
 
 
 async def seed(work: BackgroundWork) -> None:
@@ -19,11 +24,11 @@ async def seed(work: BackgroundWork) -> None:
 
 
 __all__ = [
-    "AUTH",
     "REQUIRED",
     "SAMPLES",
     "USER_COLUMNS",
     "WRONG",
+    "auth",
     "sections",
     "seed",
 ]

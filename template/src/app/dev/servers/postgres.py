@@ -64,9 +64,9 @@ class Postgres(Server):
 
     def url(self, role: str = APPLICATION, database: str = DATABASE) -> str:
         """A `postgresql://` URL with the role's password; the server has to be prepared."""
-        return (
-            f"postgresql://{role}:{self._passwords[role]}@{network.LOOPBACK}:{self.port}/{database}"
-        )
+        address = f"{role}:{self._passwords[role]}@{network.LOOPBACK}:{self.port}"
+        # It has no TLS; clients would ask for it first.
+        return f"postgresql://{address}/{database}?sslmode=disable"
 
     def environment(self) -> Mapping[str, str]:
         """`DATABASE__URL` and `DATABASE__OWNER_URL`."""
