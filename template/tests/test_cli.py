@@ -1,6 +1,7 @@
 """The commands as an operator meets them: what they print, and the exit code."""
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from app.core import about
 from tests.shell import Shell, rows
@@ -80,11 +81,14 @@ def test_a_wrong_password_of_the_database_gets_a_sentence(shell: Shell) -> None:
 
 
 def test_a_url_says_whether_the_connection_is_encrypted(shell: Shell) -> None:
-    url = shell.environment["DATABASE__URL"]
+    url = make_url(shell.environment["DATABASE__URL"])
 
-    assert shell.run("tenants", "list", DATABASE__URL=f"{url}?sslmode=disable").code == 0
+    def with_mode(mode: str) -> str:
+        return url.update_query_dict({"sslmode": mode}).render_as_string(hide_password=False)
+
+    assert shell.run("tenants", "list", DATABASE__URL=with_mode("disable")).code == 0
     # The server of the tests has no certificate.
-    outcome = shell.run("tenants", "list", DATABASE__URL=f"{url}?sslmode=require")
+    outcome = shell.run("tenants", "list", DATABASE__URL=with_mode("require"))
     assert outcome.code == 1
     assert outcome.err.startswith("PostgreSQL does not answer (")
 
