@@ -5,6 +5,7 @@ import configparser
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -159,8 +160,11 @@ def test_types(render: Renderer, answers: Answers, worker_id: str) -> None:
     second = combinations().index(answers)
     for path in service.rglob("*.py"):
         os.utime(path, (second, second))
-    # One cache for all renders, but one process at a time may write to it.
-    cache = ROOT / ".mypy_cache" / f"render-{worker_id}"
+    # Renders share caches, but one process at a time may write to one. How users sign in changes the most files.
+    caches = ROOT / ".mypy_cache"
+    cache = caches / f"render-{worker_id}-{answers['auth_mode']}"
+    if not cache.exists() and (others := sorted(caches.glob(f"render-{worker_id}-*"))):
+        shutil.copytree(others[0], cache)
     run(service, sys.executable, "-m", "mypy", f"--cache-dir={cache}")
 
 
