@@ -6,9 +6,13 @@ All other tests share one environment with the packages of every answer, where a
 import os
 import shutil
 import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
 from conftest import Renderer, commit, git
 from matrix import Answers, choices, name, singles
@@ -19,12 +23,36 @@ pytestmark = [pytest.mark.serial, pytest.mark.slow]
 
 # How a tenant is named takes no package.
 PACKAGES = {q: a for q, a in choices(questions()).items() if q != "tenant_strategy"}
+COMBINATIONS = singles(PACKAGES)
+
+PATH = os.pathsep.join([os.environ["PATH"], str(ROOT / ".uv/bin")])
 
 
-@pytest.mark.parametrize("answers", singles(PACKAGES), ids=name)
+@cache
+def pythons() -> list[str]:
+    """The Pythons of the workflow that uv finds here, as it does for the Makefile of a render; the newest first."""
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    wanted = workflow["jobs"]["template"]["strategy"]["matrix"]["python"]
+    environment = os.environ | {"PATH": PATH}
+    if shutil.which("pyenv"):
+        versions = subprocess.check_output(["pyenv", "versions", "--bare"], text=True).split()
+        seen = [version for version in versions if version.startswith(tuple(wanted))]
+        environment["PYENV_VERSION"] = ":".join(seen)
+    find = ["uv", "python", "find", "--quiet", "--system", "--no-python-downloads"]
+    found = [
+        version
+        for version in reversed(wanted)
+        if not subprocess.run([*find, version], env=environment, check=False).returncode
+    ]
+    return found or ["{}.{}".format(*sys.version_info)]
+
+
+@pytest.mark.parametrize("answers", COMBINATIONS, ids=name)
 def test_a_new_service_locks_installs_and_passes_its_suite(
-    render: Renderer, tmp_path: Path, answers: Answers
+    render: Renderer, tmp_path: Path, answers: Answers, tell: Callable[[str], None]
 ) -> None:
+    # The suites of the matrix have one Python, most often the oldest; these have all that are here, in turn.
+    python = pythons()[COMBINATIONS.index(answers) % len(pythons())]
     service = tmp_path / "service"
     shutil.copytree(render(**answers), service)
     git(service, "init", "--quiet")
@@ -35,7 +63,7 @@ def test_a_new_service_locks_installs_and_passes_its_suite(
             ("PYTEST_", "VIRTUAL_ENV", "PYTHONPATH", "COV_", "MAKE", "MFLAGS")
         )
     }
-    environment["PATH"] = os.pathsep.join([environment["PATH"], str(ROOT / ".uv/bin")])
+    environment |= {"PATH": PATH, "UV_PYTHON": python}
     for target in ("lock", "test"):
         done = subprocess.run(
             ["make", target],
@@ -48,6 +76,7 @@ def test_a_new_service_locks_installs_and_passes_its_suite(
         )
         assert done.returncode == 0, f"make {target}\n{done.stdout[-8000:]}"
     assert " passed" in done.stdout
+    tell(f"{name(answers)}: {done.stdout.splitlines()[-1].strip('= ')} on Python {python}")
     commit(service)
     assert "uv.lock" in git(service, "ls-files")
     for made in ("uv.lock", ".venv/synced"):
