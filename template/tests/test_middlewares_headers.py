@@ -11,7 +11,7 @@ from tests.probe import Probe, probe_settings
 ORIGIN = "https://app.example.com"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     probe = Probe(
         probe_settings(

@@ -5,7 +5,7 @@ from typing import Final
 from tests import provider
 from tests.provider import sections
 from tests.sign_in import password
-from tests.sign_in.password import SAMPLES, USER_COLUMNS, auth, seed
+from tests.sign_in.password import SAMPLES, USER_COLUMNS, VARIABLES, auth, seed
 
 REQUIRED: Final = provider.REQUIRED
 WRONG: Final = [*password.WRONG, *provider.WRONG]
@@ -14,6 +14,7 @@ __all__ = [
     "REQUIRED",
     "SAMPLES",
     "USER_COLUMNS",
+    "VARIABLES",
     "WRONG",
     "auth",
     "sections",

@@ -9,6 +9,7 @@ from app.services.seeding import Seeding
 from tests.provider import REQUIRED, WRONG, sections
 
 USER_COLUMNS: Final[dict[str, Any]] = {}
+VARIABLES: Final[dict[str, str]] = {}
 SAMPLES: Final[dict[str, str]] = {}
 """The variables that `app seed` asks for: none."""
 
@@ -27,6 +28,7 @@ __all__ = [
     "REQUIRED",
     "SAMPLES",
     "USER_COLUMNS",
+    "VARIABLES",
     "WRONG",
     "auth",
     "sections",
