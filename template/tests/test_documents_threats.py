@@ -21,14 +21,14 @@ def cells(row: str) -> list[str]:
 
 
 @cache
-def tests_in(path: Path) -> set[str]:
+def named_in(path: Path) -> set[str]:
     text = path.read_text() if path.is_file() else ""
     return set(re.findall(r"^(?:async )?def (test_\w+)", text, re.MULTILINE))
 
 
 def exists(test: str) -> bool:
     file, _, name = test.partition("::")
-    found = tests_in(ROOT / file)
+    found = named_in(ROOT / file)
     return name in found if name else bool(found)
 
 
