@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,34 +24,29 @@ pytestmark = [pytest.mark.serial, pytest.mark.slow]
 PACKAGES = {q: a for q, a in choices(questions()).items() if q != "tenant_strategy"}
 COMBINATIONS = singles(PACKAGES)
 
-PATH = os.pathsep.join([os.environ["PATH"], str(ROOT / ".uv/bin")])
 
-
-@cache
-def pythons() -> list[str]:
-    """The Pythons of the workflow that uv finds here, as it does for the Makefile of a render; the newest first."""
+def pythons(service: Path, environment: dict[str, str]) -> list[str]:
+    """The Pythons of the workflow that uv finds for the Makefile of a render; the newest first."""
     workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
     wanted = workflow["jobs"]["template"]["strategy"]["matrix"]["python"]
-    environment = os.environ | {"PATH": PATH}
-    if shutil.which("pyenv"):
-        versions = subprocess.check_output(["pyenv", "versions", "--bare"], text=True).split()
-        seen = [version for version in versions if version.startswith(tuple(wanted))]
-        environment["PYENV_VERSION"] = ":".join(seen)
-    find = ["uv", "python", "find", "--quiet", "--system", "--no-python-downloads"]
-    found = [
+    find = "find: ; @$(UV) python find --quiet --system --no-python-downloads"
+    return [
         version
         for version in reversed(wanted)
-        if not subprocess.run([*find, version], env=environment, check=False).returncode
-    ]
-    return found or ["{}.{}".format(*sys.version_info)]
+        if not subprocess.run(
+            ["make", f"--eval={find} {version}", "find"],
+            cwd=service,
+            env=environment,
+            capture_output=True,
+            check=False,
+        ).returncode
+    ] or ["{}.{}".format(*sys.version_info)]
 
 
 @pytest.mark.parametrize("answers", COMBINATIONS, ids=name)
 def test_a_new_service_locks_installs_and_passes_its_suite(
     render: Renderer, tmp_path: Path, answers: Answers, tell: Callable[[str], None]
 ) -> None:
-    # The suites of the matrix have one Python, most often the oldest; these have all that are here, in turn.
-    python = pythons()[COMBINATIONS.index(answers) % len(pythons())]
     service = tmp_path / "service"
     shutil.copytree(render(**answers), service)
     git(service, "init", "--quiet")
@@ -63,7 +57,10 @@ def test_a_new_service_locks_installs_and_passes_its_suite(
             ("PYTEST_", "VIRTUAL_ENV", "PYTHONPATH", "COV_", "MAKE", "MFLAGS")
         )
     }
-    environment |= {"PATH": PATH, "UV_PYTHON": python}
+    environment["PATH"] = os.pathsep.join([environment["PATH"], str(ROOT / ".uv/bin")])
+    # The suites of the matrix have one Python, most often the oldest; these have all that are here, in turn.
+    found = pythons(service, environment)
+    python = environment["UV_PYTHON"] = found[COMBINATIONS.index(answers) % len(found)]
     for target in ("lock", "test"):
         done = subprocess.run(
             ["make", target],

@@ -7,7 +7,7 @@ from pydantic import SecretStr, TypeAdapter
 
 from app.core.sections import Section
 from app.core.settings import Settings
-from tests.sign_in.mode import VARIABLES
+from tests.sign_in.mode import PROCESS_VARIABLES
 
 _ANY: TypeAdapter[Any] = TypeAdapter(Any)
 
@@ -22,7 +22,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
                 variables[f"{name}__{field}".upper()] = _written(getattr(value, field))
         else:
             variables[name.upper()] = _written(value)
-    return {name: text for name, text in variables.items() if text is not None} | VARIABLES
+    return {name: text for name, text in variables.items() if text is not None} | PROCESS_VARIABLES
 
 
 def _written(value: Any) -> str | None:

@@ -91,7 +91,7 @@ def nginx(served_by_all: Service, folder: Path) -> Iterator[Nginx]:
 
 def client_of(nginx: Nginx) -> httpx.AsyncClient:
     return httpx.AsyncClient(
-        # Nothing is encrypted here; reading the certificates of authorities would take the longer.
+        # Nothing is encrypted here, and reading the certificates of authorities takes longer than a test.
         transport=httpx.AsyncHTTPTransport(verify=False, local_address=CLIENT),
         base_url=f"http://127.0.0.1:{nginx.port}",
         headers={"Host": "testserver"},

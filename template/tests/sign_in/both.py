@@ -5,16 +5,16 @@ from typing import Final
 from tests import provider
 from tests.provider import sections
 from tests.sign_in import password
-from tests.sign_in.password import SAMPLES, USER_COLUMNS, VARIABLES, auth, seed
+from tests.sign_in.password import PROCESS_VARIABLES, SAMPLES, USER_COLUMNS, auth, seed
 
 REQUIRED: Final = provider.REQUIRED
 WRONG: Final = [*password.WRONG, *provider.WRONG]
 
 __all__ = [
+    "PROCESS_VARIABLES",
     "REQUIRED",
     "SAMPLES",
     "USER_COLUMNS",
-    "VARIABLES",
     "WRONG",
     "auth",
     "sections",

@@ -9,7 +9,7 @@ from app.services.seeding import Seeding
 from tests.provider import REQUIRED, WRONG, sections
 
 USER_COLUMNS: Final[dict[str, Any]] = {}
-VARIABLES: Final[dict[str, str]] = {}
+PROCESS_VARIABLES: Final[dict[str, str]] = {}
 SAMPLES: Final[dict[str, str]] = {}
 """The variables that `app seed` asks for: none."""
 
@@ -25,10 +25,10 @@ async def seed(work: BackgroundWork) -> None:
 
 
 __all__ = [
+    "PROCESS_VARIABLES",
     "REQUIRED",
     "SAMPLES",
     "USER_COLUMNS",
-    "VARIABLES",
     "WRONG",
     "auth",
     "sections",

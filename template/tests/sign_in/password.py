@@ -17,8 +17,8 @@ PASSWORD: Final = "9 blue quaggas"
 MEMORY_KIB: Final = 64
 """Less than may be configured: hashing would be much of the suite's work."""
 
-VARIABLES: Final = {"AUTH__HASHING_MEMORY_KIB": str(7 * 1024)}
-"""Of a process, which accepts no less."""
+PROCESS_VARIABLES: Final = {"AUTH__HASHING_MEMORY_KIB": str(7 * 1024)}
+"""A process accepts no less."""
 
 USER_COLUMNS: Final[dict[str, Any]] = {
     "password_hash": PasswordHasher(1, MEMORY_KIB, 1).hash(PASSWORD)
