@@ -26,6 +26,8 @@ from typing import Any
 
 import pytest
 
+from interpreters import interpreter
+
 _ROOT = Path(__file__).parents[1]
 _TIMEOUT_SECONDS = 600
 _seconds = itertools.count(1)
@@ -258,7 +260,8 @@ def _suite(
     counter = _Counter()
     preloaded = "ignore:Module already imported so cannot be rewritten"
     options = ["-q", "-p", "no:copie", "-p", "no:cacheprovider", "-W", preloaded]
-    code = pytest.main([*options, *arguments], plugins=[counter])
+    with interpreter(sys.path[:]) as sys.executable:
+        code = pytest.main([*options, *arguments], plugins=[counter])
     used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     processor_seconds = sum(each.ru_utime + each.ru_stime for each in used)
     # By this way, because `exitcode` may be 255 for any process when several threads start and join some.

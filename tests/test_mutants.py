@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -86,13 +86,15 @@ class Hunt:
     equivalent: int = 0
 
 
-def hunts_in(service: Path, known: set[tuple[str, str, str, object]]) -> Iterator[Hunt]:
+def hunts_in(service: Path, known: set[tuple[str, str, str, int]]) -> Iterator[Hunt]:
     """Yield hunts for a render's mutants, but for those that an earlier render had."""
     routes: dict[str, list[Mutant]] = defaultdict(list)
+    times: Counter[tuple[str, str]] = Counter()
     for mutant in mutants_of(service):
         # What names the tenant is another matter in each strategy.
         strategy = str(service) if "/context/" in mutant.path else ""
-        key = (strategy, mutant.path, mutant.source, mutant.edits)
+        times[mutant.path, mutant.rule] += 1
+        key = (strategy, mutant.path, mutant.rule, times[mutant.path, mutant.rule])
         if key in known:
             continue
         known.add(key)
@@ -195,7 +197,7 @@ def hunts(
             hunters.put(hunter)
 
     at_once = (os.cpu_count() or 1) + 1
-    known: set[tuple[str, str, str, object]] = set()
+    known: set[tuple[str, str, str, int]] = set()
     # This answer has each server that suites share.
     with serving(render(auth_mode="both")) as environment, ThreadPoolExecutor(at_once) as pool:
         for n in range(at_once):

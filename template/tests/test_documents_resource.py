@@ -45,6 +45,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path, text in BLOCKS:
         assert not (folder / path).exists(), f"{path} is there already"
         (folder / path).write_text(text)
+    (folder / "look.py").write_text(LOOK)
     return folder
 
 
@@ -52,7 +53,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def look(copy: Path) -> subprocess.CompletedProcess[str]:
     """All of the service's modules, and the resource, in a process without an environment or a settings file."""
     return subprocess.run(
-        [sys.executable, "-c", LOOK],
+        [sys.executable, "-m", "look"],
         cwd=copy,
         env={"PYTHONPATH": str(copy / "src")},
         capture_output=True,
