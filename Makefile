@@ -27,7 +27,7 @@ test: lint test-template test-suites ## Every test: the template's, then the sui
 
 test-template: ## Those of the template: what it asks, writes and updates, and the demo [ANSWERS]
 	@scripts/bootstrap
-	@$(PYTHON) -m pytest -n 2 -m "not serial"
+	@$(PYTHON) -m pytest -n 2 --dist worksteal -m "not serial"
 	@$(PYTHON) -m pytest -n 2 --dist loadfile -m serial --ignore=tests/test_suites.py
 
 test-quick: export MATRIX := pairs

@@ -34,6 +34,13 @@ IDENTITY = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the slow tests of all folders first, so that none of them is what a core waits for at the end."""
+    items.sort(
+        key=lambda item: not (item.get_closest_marker("slow") or item.get_closest_marker("serial"))
+    )
+
+
 def pytest_report_header() -> list[str]:
     """Tell whether suites try the service behind PgBouncer and nginx; those that cannot leave the tests out."""
     needed = {"pgbouncer": "tests/test_pooler.py", "nginx": "tests/test_reverse_proxy.py"}

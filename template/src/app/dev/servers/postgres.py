@@ -43,6 +43,8 @@ VOLATILE_SETTINGS: Final = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "scram_iterations": "1",
+    # It would look at each of the many databases once a minute, and none lives for long.
+    "autovacuum": "off",
 }
 
 
