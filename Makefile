@@ -23,6 +23,8 @@ bench: ## Measure a render beside two floors, in seven minutes [QUICK=1: roughly
 faults: ## Break what a render runs on, under load, in two to three minutes [ONLY=postgresql, ANSWERS]
 	@scripts/bootstrap && exec $(PYTHON) scripts/faults.py --only "$(ONLY)" $(ANSWERS)
 
+# What one of the three has run, the next takes from there.
+test: export RECORDED := yes
 test: lint test-template test-suites ## Every test: the template's, then the suites of what it renders [ANSWERS]
 
 test-template: ## Those of the template: what it asks, writes and updates, and the demo [ANSWERS]

@@ -19,7 +19,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,8 @@ class Outcome:
     """Pytest's, or None if the process ended without a word."""
     failed_before: list[str] = field(default_factory=list)
     """What failed in an attempt before this one."""
+    environment: str = ""
+    """In which it ran, if that was not the one that suites share."""
 
     @property
     def failed(self) -> list[str]:
@@ -175,6 +177,17 @@ def spread(services: list[Path], over: int) -> list[list[str]]:
         for number in numbers[n % min(over, len(numbers)) :: over]:
             shares[number].append(test)
     return shares
+
+
+def record(service: Path, outcome: Outcome) -> None:
+    """Keep the outcome of a render's suite beside the render."""
+    (service.parent / "suite.json").write_text(json.dumps(asdict(outcome)))
+
+
+def recorded(service: Path) -> Outcome | None:
+    """Return the outcome that was kept, if one was."""
+    kept = service.parent / "suite.json"
+    return Outcome(**json.loads(kept.read_text())) if kept.exists() else None
 
 
 def run_suite(

@@ -14,7 +14,7 @@ import pytest
 
 from conftest import Renderer
 from matrix import Answers, combinations, name
-from suites import Outcome, run_suite, serving, spread
+from suites import Outcome, recorded, run_suite, serving, spread
 
 pytestmark = pytest.mark.serial
 
@@ -24,6 +24,8 @@ SECOND_ATTEMPTS = 1 + len(COMBINATIONS) // 36
 ARGUMENTS = shlex.split(os.environ.get("SUITE", ""))
 # How many renders share out the test files that they have in common; otherwise each runs all.
 SPREAD = int(os.environ.get("SPREAD", "1"))
+# Whether the same `make` has run some of them already, in environments of their own.
+RECORDED = "RECORDED" in os.environ and not ARGUMENTS and SPREAD == 1
 # More than cores: a suite also waits, for servers and for the clocks of others.
 AT_ONCE = min(len(COMBINATIONS), (os.cpu_count() or 1) + 2)
 
@@ -55,6 +57,8 @@ def suites(render: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     def run(answers: Answers, tests: list[str]) -> Outcome:
         with rendering:
             service = render(**answers)
+        if RECORDED and (outcome := recorded(service)):
+            return outcome
         folder = folders.get()
         try:
             outcome = run_suite(service, folder, environment, *ARGUMENTS, *tests)
@@ -83,8 +87,8 @@ def test_suite(suites: Suites, answers: Answers, capsys: pytest.CaptureFixture[s
     line = (
         f"[{number + 1}/{len(COMBINATIONS)}] {name(answers)}: {outcome.collected} collected,"
         f" {outcome.passed} passed in {outcome.seconds:.0f} s"
-        f" ({outcome.processor_seconds:.0f} s of processor time), {suites.estimate()},"
-        f" {outcome.attacks.total()} attacks on routes"
+        f" ({outcome.processor_seconds:.0f} s of processor time), {suites.estimate()}, "
+        + (outcome.environment or f"{outcome.attacks.total()} attacks on routes")
     )
     with capsys.disabled():
         print(

@@ -4,9 +4,12 @@ All other tests share one environment with the packages of every answer, where a
 """
 
 import os
+import re
+import resource
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,13 +19,17 @@ import yaml
 from conftest import Renderer, commit, git
 from matrix import Answers, choices, name, singles
 from render import ROOT, questions
+from suites import Outcome, record
 
 pytestmark = [pytest.mark.serial, pytest.mark.slow]
 
 
 # How a tenant is named takes no package.
-PACKAGES = {q: a for q, a in choices(questions()).items() if q != "tenant_strategy"}
-COMBINATIONS = singles(PACKAGES)
+PACKAGES = choices(questions())
+STRATEGY, *_ = PACKAGES.pop("tenant_strategy")
+COMBINATIONS: list[Answers] = [
+    {"tenant_strategy": STRATEGY} | answers for answers in singles(PACKAGES)
+]
 
 
 def pythons(service: Path, environment: dict[str, str]) -> list[str]:
@@ -43,6 +50,27 @@ def pythons(service: Path, environment: dict[str, str]) -> list[str]:
     ] or ["{}.{}".format(*sys.version_info)]
 
 
+def make(service: Path, environment: dict[str, str], target: str) -> str:
+    """What a target of a render's Makefile prints, and that it succeeds."""
+    done = subprocess.run(
+        ["make", target],
+        cwd=service,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"make {target}\n{done.stdout[-8000:]}"
+    return done.stdout
+
+
+def processor_seconds() -> float:
+    """Of all that this process has started and that has ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 @pytest.mark.parametrize("answers", COMBINATIONS, ids=name)
 def test_a_new_service_locks_installs_and_passes_its_suite(
     render: Renderer, tmp_path: Path, answers: Answers, tell: Callable[[str], None]
@@ -61,19 +89,20 @@ def test_a_new_service_locks_installs_and_passes_its_suite(
     # The suites of the matrix have one Python, most often the oldest; these have all that are here, in turn.
     found = pythons(service, environment)
     python = environment["UV_PYTHON"] = found[COMBINATIONS.index(answers) % len(found)]
-    for target in ("lock", "test"):
-        done = subprocess.run(
-            ["make", target],
-            cwd=service,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"make {target}\n{done.stdout[-8000:]}"
-    assert " passed" in done.stdout
-    tell(f"{name(answers)}: {done.stdout.splitlines()[-1].strip('= ')} on Python {python}")
+    make(service, environment, "lock")
+    began, used = time.monotonic(), processor_seconds()
+    output = make(service, environment, "test")
+    collected, passed = (
+        int(count)
+        for pattern in (r" workers? \[(\d+) items\]", r"^=+ (\d+) passed in ")
+        for count in re.findall(pattern, output, re.MULTILINE)
+    )
+    assert collected == passed > 0
+    tell(f"{name(answers)}: {output.splitlines()[-1].strip('= ')} on Python {python}")
+    outcome = Outcome(collected, passed, exit_code=0, seconds=time.monotonic() - began)
+    outcome.processor_seconds = processor_seconds() - used
+    outcome.environment = f"in an environment of its own on Python {python}"
+    record(render(**answers), outcome)
     commit(service)
     assert "uv.lock" in git(service, "ls-files")
     for made in ("uv.lock", ".venv/synced"):
