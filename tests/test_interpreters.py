@@ -118,7 +118,8 @@ WAITS = """
 import signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
 print("waiting", flush=True)
-time.sleep(60)
+time.sleep(20)
+print("nobody came")
 """
 
 
