@@ -2,37 +2,28 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from conftest import Renderer
+from conftest import Renderer, printed
 from matrix import Answers, choices, name, singles
 from render import questions
 
 pytestmark = pytest.mark.slow
 
 
-def printed(service: Path, module: str, *arguments: str) -> str:
+def run(service: Path, module: str, *arguments: str) -> str:
     """What a module of the service prints, and that it succeeds."""
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=service,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(service), str(service / "src")])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-8000:]
-    return done.stdout
+    path = os.pathsep.join([str(service), str(service / "src")])
+    environment = os.environ | {"PYTHONPATH": path}
+    return printed(service, environment, sys.executable, "-m", module, *arguments)
 
 
 @pytest.mark.parametrize("answers", singles(choices(questions())), ids=name)
 def test_a_trial_measures_everything(render: Renderer, tmp_path: Path, answers: Answers) -> None:
-    printed(render(**answers), "bench", "--plan", "trial", "--into", str(tmp_path))
+    run(render(**answers), "bench", "--plan", "trial", "--into", str(tmp_path))
     kept = json.loads((tmp_path / "performance.json").read_text())
     assert all(step["answers"] for step in kept["steps"])
     # Counted, not timed: these hold on any machine.
@@ -45,7 +36,7 @@ def test_a_trial_measures_everything(render: Renderer, tmp_path: Path, answers: 
 
 @pytest.mark.parametrize("auth_mode", ["password", "both"])
 def test_known_and_unknown_addresses_are_compared(render: Renderer, auth_mode: str) -> None:
-    table = printed(render(auth_mode=auth_mode), "bench.addresses", "--pairs", "2").splitlines()
+    table = run(render(auth_mode=auth_mode), "bench.addresses", "--pairs", "2").splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table[-4:]]
     assert [row[0] for row in rows] == [
         "login",

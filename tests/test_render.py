@@ -19,7 +19,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from conftest import Renderer
+from conftest import Renderer, printed
 from matrix import Answers, choices, combinations, name, pairs
 from render import ROOT, questions
 
@@ -36,17 +36,7 @@ every = pytest.mark.parametrize("answers", combinations(), ids=name)
 
 def run(service: Path, *command: str, **environment: str) -> str:
     """Return what a command prints in `service`; fail with it if the command does not exit with 0."""
-    done = subprocess.run(
-        command,
-        cwd=service,
-        env=os.environ | {"PYTHONPATH": "src"} | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{' '.join(command[1:])}\n{done.stdout[-8000:]}"
-    return done.stdout
+    return printed(service, os.environ | {"PYTHONPATH": "src"} | environment, *command)
 
 
 def texts(service: Path) -> Iterator[tuple[Path, str]]:

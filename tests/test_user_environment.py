@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conftest import Renderer, commit, git
+from conftest import Renderer, commit, git, printed
 from matrix import Answers, choices, name, singles
 from render import ROOT, questions
 from suites import Outcome, record
@@ -50,21 +50,6 @@ def pythons(service: Path, environment: dict[str, str]) -> list[str]:
     ] or ["{}.{}".format(*sys.version_info)]
 
 
-def make(service: Path, environment: dict[str, str], target: str) -> str:
-    """What a target of a render's Makefile prints, and that it succeeds."""
-    done = subprocess.run(
-        ["make", target],
-        cwd=service,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"make {target}\n{done.stdout[-8000:]}"
-    return done.stdout
-
-
 def processor_seconds() -> float:
     """Of all that this process has started and that has ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -89,9 +74,9 @@ def test_a_new_service_locks_installs_and_passes_its_suite(
     # The suites of the matrix have one Python, most often the oldest; these have all that are here, in turn.
     found = pythons(service, environment)
     python = environment["UV_PYTHON"] = found[COMBINATIONS.index(answers) % len(found)]
-    make(service, environment, "lock")
+    printed(service, environment, "make", "lock")
     began, used = time.monotonic(), processor_seconds()
-    output = make(service, environment, "test")
+    output = printed(service, environment, "make", "test")
     collected, passed = (
         int(count)
         for pattern in (r" workers? \[(\d+) items\]", r"^=+ (\d+) passed in ")
