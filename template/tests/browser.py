@@ -11,7 +11,11 @@ from fastapi import FastAPI
 from tests.provider import Issuer, outside
 
 START, CALLBACK = "/api/v1/auth/oidc/start", "/api/v1/auth/oidc/callback"
-COOKIE = "sign-in"
+
+
+def cookie_of(state: str) -> str:
+    """Return the name of the cookie that a sign-in has over http."""
+    return f"sign-in-{state[:8]}"
 
 
 class Browser:

@@ -94,7 +94,8 @@ async def test_the_page_learns_what_went_wrong(browser: Browser) -> None:
     assert answer.status_code == 303
     location = "http://testserver/signed-in?page=1&error=email-not-verified"
     assert answer.headers["location"] == location
-    assert "sign-in=" in answer.headers["set-cookie"]
+    assert "sign-in-" in answer.headers["set-cookie"]
+    assert not browser.service.cookies
 
 
 async def test_what_is_no_redemption(browser: Browser) -> None:
@@ -170,6 +171,25 @@ async def test_a_page_of_the_tenant_may_begin_as_well(app: FastAPI, browser: Bro
     page = f"{app.state.components.tenant_urls.of('acme')}/done"
     query = {**BACK, "return_to": page, "tenant": "acme"}
     assert (await browser.service.get(START, params=query)).status_code == 303
+
+
+async def test_what_begins_at_another_host_goes_on_at_home(browser: Browser) -> None:
+    query = {"login_hint": address(), **BACK}
+    begun = await browser.service.get(f"http://acme.testserver{START}", params=query)
+    assert begun.status_code == 303
+    assert begun.headers["location"].startswith(f"http://testserver{START}?login_hint=")
+    assert "set-cookie" not in begun.headers
+    at_home = await browser.service.get(begun.headers["location"])
+    back = await browser.come_back(await browser.approve(at_home))
+    assert back.headers["location"].startswith("http://testserver/signed-in?page=1&code=")
+
+
+async def test_behind_a_proxy_that_renames_the_host_it_begins_all_the_same(
+    browser: Browser,
+) -> None:
+    query, headers = {"login_hint": address(), "moved": "true"}, {"Host": "acme.testserver"}
+    moved = await browser.service.get(START, params=query, headers=headers)
+    assert (await browser.come_back(await browser.approve(moved))).status_code == 200
 
 
 async def test_leaving_leads_to_the_provider_and_back(browser: Browser) -> None:

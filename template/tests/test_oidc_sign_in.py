@@ -20,7 +20,7 @@ from app.main import create_app
 from app.models.public.audit_logs import AuditLog
 from app.models.public.users import User
 from tests.answers import problem
-from tests.browser import COOKIE, Browser
+from tests.browser import Browser, cookie_of
 from tests.factories import Factory
 from tests.provider import address
 
@@ -65,12 +65,16 @@ async def user_of(database: Database, email: str) -> User | None:
 
 
 def state_in(browser: Browser, states: SignInStates, answer: dict[str, str]) -> SignInState:
-    return states.read(browser.service.cookies[COOKIE], state=answer["state"])
+    return states.read(cookie_in(browser, answer), state=answer["state"])
 
 
-def keep(browser: Browser, cookie: str) -> None:
-    browser.service.cookies.delete(COOKIE)
-    browser.service.cookies.set(COOKIE, cookie, domain="testserver.local")
+def cookie_in(browser: Browser, answer: dict[str, str]) -> str:
+    return browser.service.cookies[cookie_of(answer["state"])]
+
+
+def keep(browser: Browser, answer: dict[str, str], cookie: str) -> None:
+    browser.service.cookies.clear()
+    browser.service.cookies.set(cookie_of(answer["state"]), cookie, domain="testserver.local")
 
 
 async def test_a_newcomer_is_made_just_in_time(browser: Browser, database: Database) -> None:
@@ -79,7 +83,7 @@ async def test_a_newcomer_is_made_just_in_time(browser: Browser, database: Datab
     assert answer.status_code == 200, answer.text
     assert answer.headers["cache-control"] == "no-store"
     assert answer.json()["tenant"] is None
-    assert COOKIE not in browser.service.cookies
+    assert not browser.service.cookies
     me = (await browser.me(answer)).json()
     assert (me["email"], me["full_name"], me["email_verified"]) == (email, "Ada Lovelace", True)
     assert me["is_superuser"] is False
@@ -104,7 +108,7 @@ async def test_the_browser_keeps_a_cookie_that_scripts_and_other_sites_do_not_ge
 ) -> None:
     started = await browser.start(address())
     cookie = started.headers["set-cookie"].lower()
-    assert cookie.startswith("sign-in=")
+    assert cookie.startswith("sign-in-")
     for attribute in ("httponly", "samesite=lax", "path=/", "max-age=600"):
         assert attribute in cookie
     location = httpx.URL(started.headers["location"])
@@ -117,7 +121,7 @@ async def test_over_https_the_cookie_is_the_hosts_alone(settings: Settings) -> N
     app = create_app(settings.model_copy(update={"public_url": "https://testserver"}))
     async with Browser.open(app) as browser:
         cookie = (await browser.start(address())).headers["set-cookie"]
-    assert cookie.startswith("__Host-sign-in=")
+    assert cookie.startswith("__Host-sign-in-")
     assert "; Secure" in cookie
 
 
@@ -144,7 +148,8 @@ async def test_another_verifier_is_refused_by_the_provider(
 ) -> None:
     email = address()
     answer = await browser.approve(await browser.start(email))
-    keep(browser, states.sign(replace(state_in(browser, states, answer), verifier="x" * 43)))
+    another = replace(state_in(browser, states, answer), verifier="x" * 43)
+    keep(browser, answer, states.sign(another))
     assert problem(await browser.come_back(answer)) == (400, "sign-in-refused")
     assert await user_of(database, email) is None
 
@@ -154,7 +159,7 @@ async def test_the_answer_belongs_to_the_browser_that_began(
 ) -> None:
     answer = await browser.approve(await browser.start(address()))
     known = state_in(browser, states, answer)
-    cookie = browser.service.cookies[COOKIE]
+    cookie = cookie_in(browser, answer)
     async with Browser.open(app) as other:
         assert problem(await other.come_back(answer)) == (400, "sign-in-invalid")
         await other.start(address())
@@ -170,9 +175,9 @@ async def test_the_answer_belongs_to_the_browser_that_began(
         "x",
         "x" * 5000,
     ):
-        keep(browser, wrong)
+        keep(browser, answer, wrong)
         assert problem(await browser.come_back(answer)) == (400, "sign-in-invalid")
-    keep(browser, cookie)
+    keep(browser, answer, cookie)
     assert problem(await browser.come_back(answer | {"state": "x" * 43})) == (
         400,
         "sign-in-invalid",
@@ -180,13 +185,20 @@ async def test_the_answer_belongs_to_the_browser_that_began(
     assert (await browser.come_back(answer)).status_code == 200
 
 
+async def test_two_tabs_sign_in_at_once(browser: Browser) -> None:
+    begun = [await browser.start(address()) for _ in range(2)]
+    answers = [await browser.approve(started) for started in begun]
+    for answer in answers:
+        assert (await browser.come_back(answer)).status_code == 200
+
+
 async def test_an_answer_counts_once(browser: Browser) -> None:
     started = await browser.start(address())
-    cookie = browser.service.cookies[COOKIE]
     # The person presses the button twice: two codes for one sign-in.
     first, second = await browser.approve(started), await browser.approve(started)
+    cookie = cookie_in(browser, first)
     assert (await browser.come_back(first)).status_code == 200
-    keep(browser, cookie)
+    keep(browser, first, cookie)
     assert problem(await browser.come_back(first)) == (400, "sign-in-refused")
     assert problem(await browser.come_back(second)) == (400, "sign-in-invalid")
 

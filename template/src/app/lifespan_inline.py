@@ -45,6 +45,6 @@ def _work(settings: Settings) -> BackgroundWork:
             " With BACKGROUND__CONCURRENCY=0 this process does none."
         )
     # Pools of its own: neither requests nor background work wait for the other's connections.
-    own = {"pool_size": settings.background.concurrency + 1, "max_overflow": 0}
+    own = {"pool_size": settings.background.pool_size, "max_overflow": 0}
     database = settings.database.model_copy(update=own)
     return BackgroundWork.build(settings.model_copy(update={"database": database}))

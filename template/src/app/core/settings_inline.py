@@ -19,6 +19,16 @@ class BackgroundSettings(Section):
     drain_timeout: timedelta = timedelta(seconds=20)
     """How long running work may take to finish, once requests have; what is cut off is repeated."""
 
+    @property
+    def connections(self) -> int:
+        """How many connections to PostgreSQL it takes beside those of requests (docs/inline.md)."""
+        return 2 * self.pool_size + 2 if self.concurrency else 0
+
+    @property
+    def pool_size(self) -> int:
+        """Connections of each of the two roles: one for each execution, and one that looks for work."""
+        return self.concurrency + 1
+
 
 class EngineSettings(BaseModel):
     """What background work adds to the settings."""

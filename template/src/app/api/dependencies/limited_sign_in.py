@@ -1,4 +1,4 @@
-"""Steps of a sign-in through the identity provider: each is counted before any work is done."""
+"""Sign-ins through the identity provider: each counts once, before the provider is asked who it is."""
 
 from fastapi import Depends
 

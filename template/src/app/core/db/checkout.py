@@ -19,7 +19,7 @@ class Checkout:
     def __init__(self, engine: AsyncEngine, settings: DatabaseSettings) -> None:
         self._engine = engine
         # Of asyncio's primitives, this one is fair.
-        self._free = asyncio.Semaphore(settings.pool_size + settings.max_overflow)
+        self._free = asyncio.Semaphore(settings.connections)
         self._patience_seconds = settings.pool_timeout.total_seconds()
 
     async def take(self) -> PoolProxiedConnection:

@@ -79,10 +79,11 @@ class Database:
                 f"PostgreSQL {version // 10000} is too old: tenant roles need version 16 or newer."
             )
 
-    async def check_room_for(self, processes: int) -> None:
+    async def check_room_for(self, processes: int, each: int, names: str) -> None:
         """Refuse to start what would run out of connections under load.
 
-        Behind a pooler, which hands out its own, there is nothing to compare.
+        `names` are the settings that `each` process's number comes from. Behind a pooler, which hands out its own,
+        there is nothing to compare.
 
         Raises:
             UnsupportedServer: so many processes with full pools are more than the server lets in.
@@ -91,11 +92,10 @@ class Database:
             return
         async with self.engine.connect() as connection:
             limit = int(await connection.scalar(_LIMIT) or 0)
-        each = self._settings.pool_size + self._settings.max_overflow
         if processes * each > limit:
             raise UnsupportedServer(
-                f"{processes} workers may open {each} connections each (DATABASE__POOL_SIZE and"
-                f" DATABASE__MAX_OVERFLOW), {processes * each} in all, but PostgreSQL lets in {limit}"
+                f"{processes} workers may open {each} connections each ({names}),"
+                f" {processes * each} in all, but PostgreSQL lets in {limit}"
                 " (max_connections without what is reserved, or the limit of the role or the"
                 " database). Start fewer workers, make the pool smaller, or raise the limit."
             )

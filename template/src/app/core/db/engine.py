@@ -26,7 +26,7 @@ def create_pool(settings: DatabaseSettings) -> AsyncEngine:
         isolation_level="AUTOCOMMIT",
         # SQLAlchemy closes overflow connections as soon as they are free: under steady load each request would pay
         # for a new one, which costs more than the request.
-        pool_size=settings.pool_size + settings.max_overflow,
+        pool_size=settings.connections,
         max_overflow=0,
         pool_timeout=settings.pool_timeout.total_seconds(),
         pool_recycle=settings.recycle_after.total_seconds(),

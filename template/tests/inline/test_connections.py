@@ -1,0 +1,20 @@
+"""What background work takes of PostgreSQL's connections counts when workers are started."""
+
+from tests.shell import Shell, rows
+
+
+def test_workers_whose_background_work_does_not_fit_are_refused(shell: Shell) -> None:
+    ((limit,),) = rows(
+        shell.settings, "SELECT setting::int FROM pg_settings WHERE name = 'max_connections'"
+    )
+    pool = {"DATABASE__POOL_SIZE": str(limit // 4), "DATABASE__MAX_OVERFLOW": "0"}
+    background = str(limit // 4)
+
+    outcome = shell.run("api", "--workers", "2", BACKGROUND__CONCURRENCY=background, **pool)
+
+    each = limit // 4 + 2 * (limit // 4 + 1) + 2
+    assert outcome.code == 1
+    assert outcome.err.startswith(
+        f"2 workers may open {each} connections each (DATABASE__POOL_SIZE"
+    )
+    assert "BACKGROUND__CONCURRENCY" in outcome.err
