@@ -1,6 +1,7 @@
 """The releases that projects may be updated from, read from docs/releases.toml."""
 
 import tomllib
+from subprocess import CalledProcessError
 
 from conftest import git
 from render import ROOT
@@ -13,5 +14,13 @@ def releases() -> dict[str, str]:
 
 
 def show(commit: str, path: str) -> str:
-    """A file as it was in `commit`."""
-    return git(ROOT, "show", f"{commit}:{path}")
+    """A file as it was in `commit`.
+
+    Raises:
+        RuntimeError: the clone has no such commit.
+    """
+    try:
+        return git(ROOT, "show", f"{commit}:{path}")
+    except CalledProcessError as exc:
+        message = "this clone lacks a release's commit; if it is shallow: git fetch --unshallow"
+        raise RuntimeError(message) from exc

@@ -28,7 +28,7 @@ def test_plain_copy_needs_no_trust_and_names_the_next_command(
     assert "acme-billing is written" in done.stderr
     next_commands = done.stderr.split("Next:")[1]
     assert f"cd '{service}'" in next_commands
-    assert "git init && make lock" in next_commands
+    assert "git init --initial-branch main && make lock" in next_commands
     assert "make dev" in next_commands
     assert not (service / "copier.yml").exists()
 

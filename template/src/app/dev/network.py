@@ -4,6 +4,7 @@ import errno
 import socket
 from http.client import HTTPException
 from typing import Final
+from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
 from app.dev.errors import PortUnavailable
@@ -51,6 +52,9 @@ def answers(url: str) -> bool:
     try:
         with _direct.open(url, timeout=2):
             return True
+    except HTTPError as exc:
+        exc.close()
+        return False
     except (OSError, HTTPException):
         return False
 
