@@ -95,6 +95,20 @@ async def test_a_change_that_changes_nothing_leaves_no_audit_row(
     assert await audited(database, tenant) == []
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [(1, True), (False, 0), (1.0, 1), ([{"a": 1}], [{"a": True}]), (0, 0.0)]
+)
+async def test_what_python_calls_equal_is_another_value(
+    owner: SignedIn, tenant: Tenant, database: Database, old: object, new: object
+) -> None:
+    for metadata in ({"beta": old}, {"beta": new}):
+        answer = await owner.patch("/tenant", {"metadata": metadata})
+        for shown in (answer, await owner.get("/tenant")):
+            assert json.dumps(shown.json()["metadata"]) == json.dumps(metadata)
+    kept = [row.after["metadata"] for row in await audited(database, tenant) if row.after]
+    assert json.dumps(kept) == json.dumps([{"beta": old}, {"beta": new}])
+
+
 async def test_a_member_changes_nothing(factory: Factory, tenant: Tenant) -> None:
     member = await factory.member(tenant.slug)
     for answer in (
