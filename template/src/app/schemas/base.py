@@ -16,6 +16,8 @@ from pydantic import (
     model_validator,
 )
 
+from app.core.one_line import is_one_line
+
 MAX_FIELDS: Final = 100
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -64,6 +66,12 @@ def _trimmed(value: str) -> str:
     return trimmed
 
 
+def _one_line(value: str) -> str:
+    if not is_one_line(value):
+        raise ValueError("must be one line without control characters")
+    return value
+
+
 Text = Annotated[str, AfterValidator(_storable)]
 """Text that PostgreSQL can store."""
 
@@ -72,8 +80,9 @@ Name = Annotated[
     StringConstraints(min_length=1, max_length=200),
     AfterValidator(_storable),
     AfterValidator(_trimmed),
+    AfterValidator(_one_line),
 ]
-"""Without the white space around it, which counts as long as it is there."""
+"""One line, shown to others as it is. The white space around it is cut off, but counts towards the length."""
 Description = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_storable)]
 
 
