@@ -18,6 +18,8 @@ EXCUSES: Final = [
     Excuse("/body/.*", "must not be blank", "no pattern says what all white space is"),
     Excuse("/body/.*", "A new user", "a known user sends the token alone"),
     Excuse(".*", "must not contain the NUL character", "PostgreSQL cannot store it"),
+    Excuse("/body/.*", "must be one line", "a pattern would list parts of Unicode"),
+    Excuse("/body/metadata", "must not be larger", "no schema says how long the JSON text is"),
 ]
 
 

@@ -142,6 +142,18 @@ def test_a_command_without_settings_points_to_those_of_make_dev(shell: Shell) ->
     assert "make dev" not in deployed.err
 
 
+def test_a_stored_name_does_not_steer_the_terminal(shell: Shell) -> None:
+    shell.add_user("hostile@example.test")
+    shell.run("tenants", "create", "hostile", "--owner", "hostile@example.test")
+    rows(
+        shell.settings,
+        r"UPDATE public.tenants SET name = E'a\x1b]0;pwned\x07\n\u202eb é' WHERE slug = 'hostile'",
+    )
+    [line] = [x for x in shell.run("tenants", "list").out.split("\n") if "pwned" in x]
+    assert line.startswith("hostile ")
+    assert line.endswith(r" a\x1b]0;pwned\x07\n\u202eb é")
+
+
 def test_the_life_of_a_tenant(shell: Shell) -> None:
     shell.add_user("founder@example.test")
     created = shell.run("tenants", "create", "initech", "--owner", "founder@example.test")

@@ -9,6 +9,8 @@ from fastapi import FastAPI
 
 from app.core.settings import DatabaseSettings, DevSettings, Settings
 from app.main import create_app
+from tests import background
+from tests.wire import PostgresWire, through
 
 
 async def started(settings: Settings, path: str) -> httpx.Response:
@@ -39,6 +41,27 @@ async def test_without_a_database_it_lives_and_is_not_ready(settings: Settings) 
         answer = await client.get("/health/ready")
         assert answer.status_code == 503
         assert answer.json()["database"] == "unavailable"
+
+
+async def test_readiness_turns_within_about_a_second(settings: Settings) -> None:
+    async with PostgresWire.to(settings.database.url.get_secret_value()) as wire:
+        url = through(wire, settings.database.url)
+        database = settings.database.model_copy(update={"url": url})
+        app = create_app(settings.model_copy(update={"database": database}))
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://testserver") as client,
+        ):
+
+            async def answers(status: int) -> bool:
+                return (await client.get("/health/ready")).status_code == status
+
+            assert await answers(200)
+            await wire.close()
+            await background.eventually(lambda: answers(503), within=3)
+            await wire.open()
+            await background.eventually(lambda: answers(200), within=3)
 
 
 async def test_metrics_count_requests_queries_and_connections(client: httpx.AsyncClient) -> None:

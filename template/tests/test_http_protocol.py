@@ -138,6 +138,19 @@ async def test_of_a_whole_url_the_path_alone_counts(
     assert "evil" not in f"{answer.decode()} {probe.log.getvalue()}"
 
 
+@pytest.mark.parametrize(
+    ("length", "status"), [(b"0" * 5000 + b"20", 400), (b"0" * 18 + b"2", 200), (b"9" * 19, 413)]
+)
+async def test_a_length_of_many_digits_is_no_crash(
+    state: ServerState, length: bytes, status: int
+) -> None:
+    probe = Probe(probe_settings())
+    head = f"POST /raw HTTP/1.1\r\nContent-Length: {length.decode()}"
+    answer = await asked(probe, state, head, body="ab")
+
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode()), answer
+
+
 async def test_the_server_itself_believes_no_proxy(state: ServerState) -> None:
     forwarded = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: evil"
     answer = await asked(Probe(probe_settings()), state, f"GET /whoami HTTP/1.1\r\n{forwarded}")
@@ -145,11 +158,11 @@ async def test_the_server_itself_believes_no_proxy(state: ServerState) -> None:
     assert b'"address":"127.0.0.1"' in answer
 
 
-async def asked(probe: Probe, state: ServerState, head: str) -> bytes:
+async def asked(probe: Probe, state: ServerState, head: str, body: str = "") -> bytes:
     """Return all that the connection brings."""
     async with served(probe.app, state) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(f"{head}\r\nHost: testserver\r\nConnection: close\r\n\r\n".encode())
+        writer.write(f"{head}\r\nHost: testserver\r\nConnection: close\r\n\r\n{body}".encode())
         answer = await reader.read()
         writer.close()
     return answer

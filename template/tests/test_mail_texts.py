@@ -1,11 +1,12 @@
 """The words of mails."""
 
+import re
 from datetime import timedelta
 
 import pytest
 
 from app.core.mail import Message
-from app.core.mail_texts import MailTexts, span
+from app.core.mail_texts import MailTexts, shown_name, span
 from app.core.roles import Role
 from app.core.security.opaque_tokens import new_token
 from app.core.tenant_urls import TenantUrls
@@ -14,6 +15,8 @@ from tests.probe import probe_settings
 HOUR = timedelta(hours=1)
 TOKEN = new_token()
 EVIL = 'Eve\r\nBcc: x@acme.test http://evil.test/"><script>' + "x" * 500
+ADDRESS = re.compile(r"[.:\u3002](?=[^\W_])", re.ASCII)
+"""What a mail program sees in a web or mail address."""
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +76,20 @@ def test_a_name_that_somebody_chose_is_one_short_line_without_a_link(texts: Mail
     assert "\n" not in message.subject
     assert "://evil" not in message.text
     assert all(len(line) < 250 for line in message.text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Acme, Inc. (Dr. O'Neil-Smith)", "Acme, Inc. (Dr. O'Neil-Smith)"),
+        ("Reset at www.evil.example/login now", "Reset at www. evil. example/login now"),
+        ("HTTPS://evil.test:8080", "HTTPS evil. test: 8080"),
+        ("mailto:eve@evil.test", "mailto: eve@evil. test"),
+        ("10.0.0.1/login", "10. 0. 0. 1/login"),
+        ("evil\u3002test evil.\u200btest", "evil\u3002 test evil. \u200btest"),
+        ("a\x1b[2J\x07b\tc\x85d\u202ee\u2069", "a[2Jb c de"),
+    ],
+)
+def test_a_name_has_no_address_and_no_control_character(name: str, shown: str) -> None:
+    assert shown_name(name) == shown
+    assert not ADDRESS.search(shown)

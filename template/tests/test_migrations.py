@@ -11,7 +11,7 @@ from sqlalchemy import Column, Table, Uuid, text
 from app.core.db import migrations
 from app.core.db.owner import Lock, OwnerDatabase, connection_of
 from app.core.settings import Settings
-from app.models.base import TenantBase
+from app.models.base import JsonObject, TenantBase
 from app.models.trees import public_tree, tenant_tree
 from app.services.background_work import BackgroundWork
 from app.services.migration_service import MigrationRefused, MigrationService
@@ -180,6 +180,7 @@ def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def new_table() -> Iterator[Table]:
     """A model that no migration knows."""
     table = Table("invoices", TenantBase.metadata, Column("id", Uuid(), primary_key=True))
+    table.append_column(Column("metadata", JsonObject(), nullable=False))
     yield table
     TenantBase.metadata.remove(table)
 
@@ -191,8 +192,10 @@ async def test_a_new_model_becomes_a_migration_of_your_branch(
     path = await migrating.service.write("tenant", "add invoices", empty=False)
 
     assert path.parent == scripts / "tenant" / "app"
-    assert "op.create_table" in path.read_text()
-    assert "projects" not in path.read_text()
+    written = path.read_text()
+    assert "op.create_table" in written
+    assert "sa.Column('metadata', postgresql.JSONB(), nullable=False)" in written
+    assert "projects" not in written
     assert await migrating.service.migrate() == []
     assert "invoices" in await migrating.tables("acme")
     assert "invoices" in await migrating.tables("globex")

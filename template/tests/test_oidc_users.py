@@ -52,6 +52,11 @@ async def test_a_user_is_linked_by_a_verified_address(browser: Browser, factory:
     assert (await browser.me(linked)).json()["id"] == str(user.id)
 
 
+async def test_a_name_that_clients_may_not_send_is_cleaned(browser: Browser) -> None:
+    answer = await browser.sign_in(address(), {"name": "Eve\x1b[2J\r\nBcc: \u202ex"})
+    assert (await browser.me(answer)).json()["full_name"] == "Eve[2J Bcc: x"
+
+
 async def test_a_linked_user_needs_no_address_any_more(browser: Browser) -> None:
     email = address()
     first = await browser.me(await browser.sign_in(email))

@@ -5,6 +5,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import select
 from sqlmodel import col
@@ -17,6 +18,7 @@ from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.workflow_executions import WorkflowExecution
 from app.repositories.public.memberships import MembershipRepository
 from app.repositories.public.tenants import TenantRegistry
+from app.schemas.tenants import METADATA_MAX_BYTES
 from tests import background
 from tests.assumption import assume
 from tests.factories import Factory, SignedIn
@@ -95,6 +97,37 @@ async def test_a_change_that_changes_nothing_leaves_no_audit_row(
     assert await audited(database, tenant) == []
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [(1, True), (False, 0), (1.0, 1), ([{"a": 1}], [{"a": True}]), (0, 0.0)]
+)
+async def test_what_python_calls_equal_is_another_value(
+    owner: SignedIn, tenant: Tenant, database: Database, old: object, new: object
+) -> None:
+    for metadata in ({"beta": old}, {"beta": new}):
+        answer = await owner.patch("/tenant", {"metadata": metadata})
+        for shown in (answer, await owner.get("/tenant")):
+            assert json.dumps(shown.json()["metadata"]) == json.dumps(metadata)
+    kept = [row.after["metadata"] for row in await audited(database, tenant) if row.after]
+    assert json.dumps(kept) == json.dumps([{"beta": old}, {"beta": new}])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('{"a": 1, "bb": 2}', '{"bb": 2, "a": 1}'),
+        ('{"a": 1e300}', f'{{"a": {10**300}}}'),
+        ('{"a": -0.0}', '{"a": 0.0}'),
+        ('{"a": 1e-5}', '{"a": 0.00001}'),
+    ],
+)
+async def test_another_spelling_of_what_is_stored_leaves_no_audit_row(
+    owner: SignedIn, tenant: Tenant, database: Database, old: str, new: str
+) -> None:
+    for metadata in (old, new):
+        assert (await changed(owner, metadata)).status_code == 200
+    assert len(await audited(database, tenant)) == 1
+
+
 async def test_a_member_changes_nothing(factory: Factory, tenant: Tenant) -> None:
     member = await factory.member(tenant.slug)
     for answer in (
@@ -151,6 +184,15 @@ def nested(levels: int) -> dict[str, Any]:
     return value
 
 
+async def changed(owner: SignedIn, metadata: str) -> httpx.Response:
+    return await owner.call(
+        "PATCH",
+        "/tenant",
+        content=f'{{"metadata": {metadata}}}',
+        headers={"Content-Type": "application/json"},
+    )
+
+
 @pytest.mark.parametrize("metadata", [nested(8), {"a": "x" * (16 * 1024 - 9)}, {"a": 10**300}])
 async def test_metadata_up_to_the_limits_comes_back_as_it_was(
     owner: SignedIn, metadata: dict[str, Any]
@@ -158,6 +200,24 @@ async def test_metadata_up_to_the_limits_comes_back_as_it_was(
     answer = await owner.patch("/tenant", {"metadata": metadata})
     assert answer.status_code == 200, answer.text
     assert (await owner.get("/tenant")).json()["metadata"] == metadata
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        '{"m": [1e308' + ", 1e308" * 51 + "]}",
+        '{"m": [-1.5e+300, 1e16, 123456789012345680000.0, 1e-308, 5e-324, -0.0, -0]}',
+        '{"m": ' + "9" * 4300 + "}",
+    ],
+)
+async def test_numbers_come_back_as_they_were_answered_and_can_be_sent_again(
+    owner: SignedIn, metadata: str
+) -> None:
+    answers = [await changed(owner, metadata), await owner.get("/tenant")]
+    answers.append(await owner.patch("/tenant", {"metadata": answers[1].json()["metadata"]}))
+    texts = {json.dumps(answer.json()["metadata"]) for answer in answers}
+    assert len(texts) == 1
+    assert len(texts.pop()) <= METADATA_MAX_BYTES
 
 
 @pytest.mark.parametrize(
@@ -176,6 +236,8 @@ async def test_metadata_up_to_the_limits_comes_back_as_it_was(
         json.dumps(nested(9)).encode(),
         json.dumps({"a": [[[[[[[["x"]]]]]]]]}).encode(),
         json.dumps({"a": "x" * (16 * 1024)}).encode(),
+        json.dumps({"a": [1e308] * 53}).encode(),
+        json.dumps({"a": [-1e300] * 1500}).encode(),
     ],
 )
 async def test_metadata_that_cannot_be_kept_is_refused(owner: SignedIn, metadata: bytes) -> None:
@@ -206,6 +268,9 @@ async def test_metadata_without_end_is_refused(owner: SignedIn, levels: int) -> 
         {"name": ""},
         {"name": None},
         {"name": "nul \x00"},
+        {"name": "a\x1b[2Jb"},
+        {"name": "a\nb"},
+        {"name": "a\u202eb"},
         {"slug": "Not A Slug"},
         {"slug": None},
         {"status": "suspended"},

@@ -6,6 +6,8 @@ from alembic import context
 from sqlalchemy import Enum
 from sqlmodel import AutoString
 
+from app.models.base import JsonObject
+
 tree = context.config.attributes["tree"]
 
 
@@ -17,8 +19,11 @@ def _is_compared(_object: Any, name: str | None, kind: str, _reflected: bool, _t
     return not (kind == "table" and name == "alembic_version")
 
 
-def _render(kind: str, item: Any, _context: Any) -> str | bool:
-    # SQLModel's string and our enumerations are plain VARCHAR: migrations need not import them.
+def _render(kind: str, item: Any, autogenerate: Any) -> str | bool:
+    # SQLModel's string, our enumerations and our JSON are plain types to PostgreSQL: migrations need not import them.
+    if kind == "type" and isinstance(item, JsonObject):
+        autogenerate.imports.add("from sqlalchemy.dialects import postgresql")
+        return "postgresql.JSONB()"
     if kind == "type" and isinstance(item, AutoString | Enum):
         return f"sa.String(length={item.length})"
     return False

@@ -13,9 +13,15 @@ REFUSED: Final = {"NUL": "a\x00b", "half a surrogate pair": "a\ud800b"}
 """What PostgreSQL or UTF-8 cannot hold. It may be accepted where it is not kept but hashed."""
 
 # SQL, places for values, composed and decomposed, right to left, of no width, of three code points, no character.
-KEPT: Final = "x' OR 1=1;\"--\\%s$1 \u00e9e\u0301\u202e\u200b\U0001f469\u200d\U0001f680\uffff"
+KEPT: Final = "x' OR 1=1;\"--\\%s$1 \u00e9e\u0301\u05d0\u200f\u200b\U0001f469\u200d\U0001f680\uffff"
 
-TEXTS: Final = {**REFUSED, "a way up": "../../etc/passwd\\..%2f", "SQL and Unicode": KEPT}
+TEXTS: Final = {
+    **REFUSED,
+    "a way up": "../../etc/passwd\\..%2f",
+    "a terminal's commands": "a\x1b]0;b\x07\x1b[2J\r\n\x9b31mc",
+    "a text that is turned round": "a\u202eb\u2067c",
+    "SQL and Unicode": KEPT,
+}
 
 
 @pytest.mark.parametrize("name", ROUTES)

@@ -1,4 +1,6 @@
-"""Nobody writes a column by naming it in a body: what the schema of a body does not have is refused or ignored."""
+"""What the schema of a body does not have is refused or ignored: nobody writes a column by naming it in a body, or
+makes refusals the work of a process.
+"""
 
 from typing import Final
 
@@ -10,6 +12,9 @@ from tests.routes.operations import Operation
 from tests.routes.requests import ROUTES, World
 
 PLANTED: Final = "planted"
+MANY: Final = 10_000
+MAX_SHOWN: Final = 20
+"""Of errors. So many were probably more."""
 WITH_BODY: Final = [name for name, route in ROUTES.items() if route.body_field]
 
 
@@ -39,3 +44,25 @@ async def test_columns_that_are_no_fields(
     shown = answer.json() if answer.content else {}
     stored = await request.read_back(shown)
     assert PLANTED not in f"{shown} {stored}"
+
+
+@pytest.mark.parametrize("name", WITH_BODY)
+async def test_very_many_fields_are_one_error(app: FastAPI, world: World, name: str) -> None:
+    request = await world.prepare(name)
+    answer = await request.adding({str(n): PLANTED for n in range(MANY)}).send()
+    if Operation(app, name).body().get("additionalProperties") is False:
+        assert answer.status_code == 422, answer.text
+        pointers = [error["pointer"] for error in answer.json()["errors"]]
+        assert pointers == ["/body"], "Derive bodies from app.schemas.base.Body."
+
+
+@pytest.mark.parametrize("name", WITH_BODY)
+async def test_very_much_in_a_field_is_few_errors(app: FastAPI, world: World, name: str) -> None:
+    fields = Operation(app, name).fields()
+    many = {"array": [[]] * MANY, "object": {str(n): [] for n in range(MANY)}}
+    for field, schema in fields.items():
+        if schema.get("type") in many:
+            request = await world.prepare(name)
+            answer = await request.adding({field: many[schema["type"]]}).send()
+            errors = answer.json().get("errors", ()) if answer.is_client_error else ()
+            assert len(errors) < MAX_SHOWN, f"Say how long {field} may be."

@@ -6,7 +6,6 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from app.api.dependencies.components import ComponentsDep
-from app.api.health import database_answers
 
 router = APIRouter(tags=["health"])
 
@@ -19,7 +18,7 @@ class Readiness(BaseModel):
 @router.get("/health/ready", responses={503: {"model": Readiness, "description": "Not ready"}})
 async def ready(components: ComponentsDep, response: Response) -> Readiness:
     """Tell whether a request can be answered, which takes the database and nothing else."""
-    if not await database_answers(components):
+    if not await components.readiness.answers():
         response.status_code = 503
         return Readiness(status="unavailable", database="unavailable")
     return Readiness(status="ok", database="ok")

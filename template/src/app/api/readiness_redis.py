@@ -7,7 +7,6 @@ from pydantic import BaseModel
 
 from app.api.context.rate_limiter import limiter_of
 from app.api.dependencies.components import ComponentsDep
-from app.api.health import database_answers
 from app.core.rate_limit.backend_redis import SharedRateLimiter
 
 router = APIRouter(tags=["health"])
@@ -27,7 +26,7 @@ async def ready(request: Request, components: ComponentsDep, response: Response)
     limiter = limiter_of(request.scope)
     alone = isinstance(limiter, SharedRateLimiter) and limiter.degraded
     limits: Literal["ok", "degraded"] = "degraded" if alone else "ok"
-    if not await database_answers(components):
+    if not await components.readiness.answers():
         response.status_code = 503
         return Readiness(status="unavailable", database="unavailable", rate_limits=limits)
     return Readiness(status=limits, database="ok", rate_limits=limits)

@@ -42,6 +42,11 @@ def owner_settings() -> Settings:
     return settings
 
 
+def printable(text: str) -> str:
+    """Return what strangers wrote with escapes for all that does more to a terminal than show a character."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def checked[M: BaseModel](model: type[M], **values: Any) -> M:
     """Return arguments that the API's rules accept.
 

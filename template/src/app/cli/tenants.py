@@ -10,7 +10,7 @@ import typer
 from sqlalchemy import select
 from sqlmodel import col
 
-from app.cli.console import checked, command_settings
+from app.cli.console import checked, command_settings, printable
 from app.cli.failures import Refused
 from app.core.db.database import Database
 from app.core.db.sessions import LobbySession
@@ -112,7 +112,8 @@ async def _list(settings: Settings, status: TenantStatus | None) -> None:
                 request = PageRequest(limit=_PAGE, after=after)
                 page = await TenantRegistry(session).page(request, status=status)
             for tenant in page.items:
-                typer.echo(f"{tenant.slug:<32} {tenant.status:<12} {tenant.id} {tenant.name}")
+                name = printable(tenant.name)
+                typer.echo(f"{tenant.slug:<32} {tenant.status:<12} {tenant.id} {name}")
             after = Position.decode(page.next_cursor) if page.next_cursor else None
 
 

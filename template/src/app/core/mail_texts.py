@@ -1,15 +1,21 @@
 """Every mail that the service writes. Change the words here."""
 
+import re
 from datetime import timedelta
 from typing import Final
 from urllib.parse import urlencode
 
 from app.core import about
 from app.core.mail import Message
+from app.core.one_line import as_one_line
 from app.core.roles import Role
 from app.core.tenant_urls import TenantUrls
 
 _MAX_NAME: Final = 80
+# Between a dot or colon and what goes on behind it. Mail programs make a link of `www.example.org` as well.
+_WITHIN_ADDRESS: Final = re.compile(
+    r"(?<=[.:\u2024\u3002\uff0e\uff61])(?=[0-9A-Za-z]|[^\x00-\x7f])"
+)
 
 
 class MailTexts:
@@ -67,8 +73,11 @@ def link(url: str, page: str, token: str) -> str:
 
 
 def shown_name(text: str) -> str:
-    """Return a name that a person chose whom the reader may not know: one line, and no link to click on."""
-    return " ".join(text.replace("://", " ").split())[:_MAX_NAME]
+    """Return a name that a person chose whom the reader may not know: one short line.
+
+    Web and mail addresses in it are broken by spaces, so that no mail program makes a link of one.
+    """
+    return _WITHIN_ADDRESS.sub(" ", as_one_line(text.replace("://", " ")))[:_MAX_NAME]
 
 
 def span(duration: timedelta) -> str:

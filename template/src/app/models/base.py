@@ -1,9 +1,11 @@
 """The two metadata trees. A table belongs to exactly one of them."""
 
+import json
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import DateTime, Enum, MetaData, Text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import SQLModel
 
@@ -19,6 +21,19 @@ Timestamp: Any = DateTime(timezone=True)
 """`timestamptz`, for `Field(sa_type=...)`."""
 
 LongText: Any = Text()
+
+
+class JsonObject(JSONB):
+    """`jsonb` that clients choose freely, for `Field(sa_type=...)`: written whenever its JSON text changes.
+
+    Python calls `1`, `1.0` and `True` equal, so that SQLAlchemy would not write one in the place of another.
+    """
+
+    cache_ok = True
+
+    def compare_values(self, x: Any, y: Any) -> bool:
+        """Tell whether both are the same JSON, in whatever order their members are."""
+        return json.dumps(x, sort_keys=True) == json.dumps(y, sort_keys=True)
 
 
 def text_enum(values: type[StrEnum]) -> Any:

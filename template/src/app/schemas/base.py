@@ -13,7 +13,12 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     StringConstraints,
+    model_validator,
 )
+
+from app.core.one_line import is_one_line
+
+MAX_FIELDS: Final = 100
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CURSOR_BYTES: Final = 24
@@ -23,6 +28,15 @@ class Body(BaseModel):
     """A request body: what it does not know, it refuses."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _require_few_fields(cls, data: object) -> object:
+        # Each unknown field is an error of its own, which is built whether or not it is shown: a body of the largest
+        # size would hold up the process for longer than any other request.
+        if isinstance(data, dict) and len(data) > MAX_FIELDS:
+            raise ValueError(f"must not have more than {MAX_FIELDS} fields")
+        return data
 
 
 def _without_defaults(schema: dict[str, Any]) -> None:
@@ -52,6 +66,12 @@ def _trimmed(value: str) -> str:
     return trimmed
 
 
+def _one_line(value: str) -> str:
+    if not is_one_line(value):
+        raise ValueError("must be one line without control characters")
+    return value
+
+
 Text = Annotated[str, AfterValidator(_storable)]
 """Text that PostgreSQL can store."""
 
@@ -60,8 +80,9 @@ Name = Annotated[
     StringConstraints(min_length=1, max_length=200),
     AfterValidator(_storable),
     AfterValidator(_trimmed),
+    AfterValidator(_one_line),
 ]
-"""Without the white space around it, which counts as long as it is there."""
+"""One line, shown to others as it is. The white space around it is cut off, but counts towards the length."""
 Description = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_storable)]
 
 

@@ -10,21 +10,22 @@ from app.core.roles import Role
 from app.core.slugs import SLUG_MAX_LENGTH, Slug
 from app.models.public.tenants import Tenant, TenantStatus
 from app.schemas.base import Body, Change, Name, Text
-from app.schemas.json_objects import require_storable
+from app.schemas.json_objects import as_stored
 
 METADATA_MAX_BYTES: Final = 16 * 1024
 METADATA_MAX_DEPTH: Final = 8
 
 
-def _storable(value: dict[str, Any]) -> dict[str, Any]:
-    require_storable(value, max_bytes=METADATA_MAX_BYTES, max_depth=METADATA_MAX_DEPTH)
-    return value
+def _as_stored(value: dict[str, Any]) -> dict[str, Any]:
+    return as_stored(value, max_bytes=METADATA_MAX_BYTES, max_depth=METADATA_MAX_DEPTH)
 
 
 Metadata = Annotated[
     dict[str, Any],
-    AfterValidator(_storable),
-    Field(description="Any JSON object of at most 16 KiB and eight levels."),
+    AfterValidator(_as_stored),
+    Field(
+        description="Any JSON object of at most 16 KiB, with its numbers written out, and eight levels."
+    ),
 ]
 
 

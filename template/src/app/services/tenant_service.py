@@ -46,7 +46,8 @@ class TenantService:
             changes["attributes"] = changes.pop("metadata")
         before = AdminTenantRead.of(tenant)
         after = AdminTenantRead.of(await self.tenants.update(tenant, changes))
-        if after != before:
+        # `updated_at` differs whenever something was written.
+        if after.updated_at != before.updated_at:
             await self.audit.record(
                 "tenant.updated", "tenant", tenant.id, before=before, after=after
             )

@@ -1,11 +1,16 @@
 """How large a request may be."""
 
+from typing import Final
+
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.problems import problem_response
 from app.core.errors import AppError, BadRequest, BodyTooLarge, HeadersTooLarge
 from app.core.settings import HttpSettings
+
+_MAX_LENGTH_DIGITS: Final = 19
+"""Of 64 bits. Python itself refuses to read a number of thousands of digits, which leading zeros can make."""
 
 
 class RequestLimits:
@@ -41,8 +46,8 @@ class RequestLimits:
                 body_bytes = value
         if header_bytes > self._max_header_bytes:
             return HeadersTooLarge(f"At most {self._max_header_bytes} bytes are read.")
-        if not body_bytes.isdigit():
-            return BadRequest("Content-Length is not a number.")
+        if not body_bytes.isdigit() or len(body_bytes) > _MAX_LENGTH_DIGITS:
+            return BadRequest("Content-Length is not a number of at most 19 digits.")
         if int(body_bytes) > self._max_body_bytes:
             return BodyTooLarge(f"At most {self._max_body_bytes} bytes are read.")
         return None

@@ -6,12 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, FetchedValue, Index, func, text
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from app.core.identifiers import utcnow, uuid7
 from app.core.slugs import SLUG_MAX_LENGTH, SLUG_PATTERN, UUID_PATTERN
-from app.models.base import PublicBase, Timestamp, one_of, text_enum
+from app.models.base import JsonObject, PublicBase, Timestamp, one_of, text_enum
 
 
 class TenantStatus(StrEnum):
@@ -66,7 +65,7 @@ class Tenant(PublicBase, table=True):
     """PostgreSQL role of this tenant; a trigger writes it (`lobby_0001`)."""
     attributes: dict[str, Any] = Field(
         default_factory=dict,
-        sa_type=JSONB,
+        sa_type=JsonObject,
         nullable=False,
         sa_column_kwargs={"name": "metadata", "server_default": text("'{}'::jsonb")},
     )
