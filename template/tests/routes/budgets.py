@@ -38,7 +38,8 @@ BUDGETS: Final[dict[str, Budget]] = {
     "restore_tenant": Budget(trips=6, statements=7),
     # Also the other owners, locked: the last one stays.
     "update_member": Budget(trips=8, statements=9),
-    "remove_member": Budget(trips=10, statements=11),
+    # And the invite of the member's address.
+    "remove_member": Budget(trips=11, statements=12),
     # Ends one session and starts another.
     "switch_tenant": Budget(trips=7, statements=8),
 }
