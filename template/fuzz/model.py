@@ -154,9 +154,11 @@ class ModelTenant:
             self.actions.append("tenant.provisioned")
         elif self.status is TenantStatus.DELETING and self.due:
             self.status, self.has_schema = TenantStatus.DELETED, False
-            self.actions.append("tenant.deleted")
             for invite in self.invites.values():
+                if invite.pending:
+                    self.actions.append("invite.cancelled")
                 invite.pending = False
+            self.actions.append("tenant.deleted")
 
 
 def same_slug(one: str, other: str) -> bool:

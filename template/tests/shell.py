@@ -58,13 +58,14 @@ class Shell:
         configure_logging(self.settings.logging)
         return Outcome(code, out.getvalue(), err.getvalue())
 
-    def add_user(self, email: str) -> None:
-        """Add a verified user."""
+    def add_user(self, email: str, *, verified: bool = True) -> None:
+        """Add a user."""
+        proven = {"email_verified_at": utcnow() if verified else None}
 
         async def add() -> None:
             async with Database(self.settings.database) as database, database.lobby() as lobby:
-                verified = {"email_verified_at": utcnow(), **sign_in.USER_COLUMNS}
-                await lobby.add(User(email=email, full_name="Founder", **verified))
+                columns = {**proven, **sign_in.USER_COLUMNS}
+                await lobby.add(User(email=email, full_name="Founder", **columns))
 
         asyncio.run(add())
 

@@ -278,6 +278,16 @@ async def test_whoever_registered_an_address_first_gains_nothing(
     assert (await client.get("/api/v1/users/me", headers=headers)).status_code == 401
 
 
+async def test_whoever_answers_the_mail_goes_on_in_the_same_session(
+    client: httpx.AsyncClient, mailbox: Mailbox
+) -> None:
+    body = await register(client)
+    headers = {"Authorization": f"Bearer {(await login(client, body)).json()['access_token']}"}
+    await verify(client, await mailbox.token(body["email"]))
+    me = await client.get("/api/v1/users/me", headers=headers)
+    assert me.json()["email_verified"] is True
+
+
 async def test_a_registration_of_a_known_address_changes_nothing_of_its_user(
     client: httpx.AsyncClient, factory: Factory, database: Database, mailbox: Mailbox
 ) -> None:

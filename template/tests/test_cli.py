@@ -192,6 +192,16 @@ def test_the_life_of_a_tenant(shell: Shell) -> None:
     ]
 
 
+def test_whoever_registered_an_address_first_gets_no_tenant(shell: Shell) -> None:
+    shell.add_user("ceo@example.test", verified=False)
+
+    outcome = shell.run("tenants", "create", "takeover", "--owner", "CEO@example.test")
+
+    assert outcome.code == 1
+    assert outcome.err.startswith("The account with the address ceo@example.test is not verified:")
+    assert rows(shell.settings, "SELECT 1 FROM public.tenants WHERE slug = 'takeover'") == []
+
+
 def test_a_failed_tenant_is_retried(shell: Shell) -> None:
     shell.add_user("unlucky@example.test")
     shell.run("tenants", "create", "unlucky", "--owner", "unlucky@example.test")

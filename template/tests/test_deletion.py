@@ -11,6 +11,7 @@ from sqlmodel import col
 from app.core.identifiers import utcnow
 from app.core.roles import Role
 from app.core.settings import Settings
+from app.models.public.audit_logs import AuditLog
 from app.models.public.tenant_invites import InviteStatus, TenantInvite
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.user_tenant_membership import UserTenantMembership
@@ -82,7 +83,10 @@ async def test_cancels_pending_invites(work: BackgroundWork, settings: Settings)
         status = await lobby.scalar(
             select(col(TenantInvite.status)).where(col(TenantInvite.id) == invite.id)
         )
+        row = await lobby.scalar(select(AuditLog).where(col(AuditLog.entity_id) == str(invite.id)))
     assert status is InviteStatus.CANCELLED
+    assert row is not None
+    assert (row.action, row.user_id, row.tenant_id) == ("invite.cancelled", None, ready.tenant_id)
 
 
 async def test_gives_the_slug_free(work: BackgroundWork, settings: Settings) -> None:

@@ -117,7 +117,7 @@ async def test_an_address_has_one_pending_invite_in_each_tenant(
 
 
 async def test_a_lapsed_invite_makes_room_for_the_next(
-    admin: SignedIn, factory: Factory, database: Database
+    admin: SignedIn, factory: Factory, tenant: Tenant, database: Database
 ) -> None:
     email = address()
     old = await invited(admin, email)
@@ -135,6 +135,11 @@ async def test_a_lapsed_invite_makes_room_for_the_next(
     async with database.lobby() as lobby:
         one = select(col(TenantInvite.status)).where(col(TenantInvite.id) == UUID(elsewhere["id"]))
         assert await lobby.scalar(one) is InviteStatus.PENDING
+    rows = await audited(database, tenant)
+    assert [row.action for row in rows] == ["invite.created", "invite.expired", "invite.created"]
+    assert (rows[1].entity_id, rows[1].user_id) == (old["id"], admin.user_id)
+    assert (rows[1].before or {})["status"] == "pending"
+    assert (rows[1].after or {})["status"] == "expired"
 
 
 async def test_a_member_is_not_invited_again(

@@ -15,9 +15,13 @@ from app.models.public.audit_logs import AuditLog
 from app.models.public.refresh_tokens import RefreshToken
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.user_tenant_membership import UserTenantMembership
+from app.repositories.public.users import UserRepository
+from tests import background
 from tests.answers import problem
 from tests.assumption import assume
 from tests.factories import Factory, SignedIn
+from tests.invites import token_of
+from tests.mailbox import Mailbox
 
 
 async def roles(database: Database, tenant: Tenant) -> dict[str, str]:
@@ -107,6 +111,51 @@ async def test_a_removed_member_is_out_at_the_next_request(
         None,
     )
     assert problem(await owner.delete(f"/members/{member.user_id}")) == (404, "not-found")
+
+
+async def test_a_removed_members_invite_is_cancelled(
+    factory: Factory, tenant: Tenant, owner: SignedIn, mailbox: Mailbox, database: Database
+) -> None:
+    user, other = await factory.user(), await factory.tenant(status=TenantStatus.READY)
+    member = await factory.sign_in(user)
+    token = await token_of(owner, mailbox, user.email, "admin")
+    elsewhere = await factory.member(other.slug, Role.OWNER)
+    elsewhere_token = await token_of(elsewhere, mailbox, user.email)
+    await factory.join(user, tenant.slug)
+
+    assert (await owner.delete(f"/members/{user.id}")).status_code == 204
+
+    answer = await member.post("/invites/accept", {"token": token})
+    assert problem(answer) == (400, "token-invalid")
+    assert (await owner.get("/invites")).json()["items"][0]["status"] == "cancelled"
+    cancelled, removed = (await audited(database, tenant))[-2:]
+    assert (cancelled.action, cancelled.user_id) == ("invite.cancelled", owner.user_id)
+    assert (cancelled.before or {})["status"] == "pending"
+    assert (cancelled.after or {})["status"] == "cancelled"
+    assert removed.action == "member.removed"
+    joined = await member.post("/invites/accept", {"token": elsewhere_token})
+    assert joined.status_code == 200
+
+
+async def test_a_removal_and_an_acceptance_wait_for_each_other(
+    factory: Factory, tenant: Tenant, owner: SignedIn, mailbox: Mailbox, database: Database
+) -> None:
+    user = await factory.user()
+    member = await factory.sign_in(user)
+    token = await token_of(owner, mailbox, user.email)
+    await factory.join(user, tenant.slug)
+    async with database.lobby() as lobby:
+        await UserRepository(lobby).get(user.id)
+        accepting = asyncio.create_task(member.post("/invites/accept", {"token": token}))
+        await background.eventually(lambda: background.somebody_waits_in(database))
+        removing = asyncio.create_task(owner.delete(f"/members/{user.id}"))
+        await background.eventually(lambda: background.somebody_waits_in(database, number=2))
+
+    assert problem(await accepting) == (409, "already-member")
+    assert (await removing).status_code == 204
+    again = await member.post("/invites/accept", {"token": token})
+    assert problem(again) == (400, "token-invalid")
+    assert str(user.id) not in await roles(database, tenant)
 
 
 async def test_sessions_of_a_removed_member_end_with_its_access_tokens(

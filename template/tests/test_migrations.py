@@ -1,8 +1,10 @@
 """`app migrate` and `app migration`: every schema, one after the other, and what is written for the next time."""
 
+import asyncio
 import re
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from sqlalchemy import Column, Table, Uuid, text
 
 from app.core.db import migrations
 from app.core.db.owner import Lock, OwnerDatabase, connection_of
+from app.core.identifiers import utcnow
 from app.core.settings import Settings
 from app.models.base import JsonObject, TenantBase
 from app.models.trees import public_tree, tenant_tree
@@ -95,6 +98,29 @@ async def test_suspended_and_deleted_tenants_are_migrated_too(migrating: Migrati
     await migrating.service.migrate()
 
     assert migrating.lines[-1] == "tenants: 2 migrated, 0 up to date, 0 failed"
+
+
+async def test_a_tenant_that_is_dropped_before_its_turn_is_passed_over(
+    migrating: Migrating, settings: Settings
+) -> None:
+    # Of its own: the standing tenants' roles are other databases' too, and stay.
+    tenant_id = (await background.ready_tenant(migrating.work)).tenant_id
+    slug = (await background.tenant(migrating.work, tenant_id)).slug
+    async with migrating.owner.lobby() as session:
+        hold_up_acme = text("LOCK TABLE tenant_acme.alembic_version")
+        await (await connection_of(session)).execute(hold_up_acme)
+        running = asyncio.create_task(migrating.service.migrate())
+        await background.eventually(lambda: background.somebody_waits(migrating.work))
+        async with migrating.work.database.lobby() as lobby:
+            await background.lifecycle(lobby, settings).delete(tenant_id)
+        *_, execution = await background.executions_of(migrating.work, tenant_id)
+        await migrating.work.deletion.drop(execution.id, utcnow() + timedelta(days=31))
+
+    assert await running == []
+    assert migrating.lines[-2:] == [
+        f"{slug}: deleted meanwhile",
+        UP_TO_DATE,
+    ]
 
 
 async def test_a_tenant_without_a_schema_is_left_to_its_provisioning(migrating: Migrating) -> None:

@@ -13,6 +13,7 @@ from sqlmodel import col
 
 from app.core.db.database import Database
 from app.core.identifiers import utcnow
+from app.models.public.audit_logs import AuditLog
 from app.models.public.tenant_invites import TenantInvite
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.users import User
@@ -210,3 +211,27 @@ async def test_who_joined_in_another_way_keeps_the_role(
     await invite(owner, user.email, "owner")
     await factory.join(user, tenant.slug)
     assert await tenants_of(browser, user.email) == {tenant.slug: "member"}
+    assert (await owner.delete(f"/members/{user.id}")).status_code == 204
+    assert await tenants_of(browser, user.email) == {}
+
+
+async def test_an_invite_ends_when_it_turns_out_to_be_a_members(
+    browser: Browser, owner: SignedIn, tenant: Tenant, database: Database
+) -> None:
+    email, new = address(), address()
+    await invite(owner, email)
+    assert await tenants_of(browser, email) == {tenant.slug: "member"}
+    id = await invite(owner, new, "admin")
+    followed = await browser.sign_in(email, {"email": new})
+    me = (await browser.me(followed)).json()
+    assert me["email"] == new
+    assert (await owner.get(f"/invites/{id}")).json()["status"] == "cancelled"
+    async with database.lobby() as lobby:
+        one = select(AuditLog).where(col(AuditLog.entity_id) == str(id))
+        *_, row = await lobby.scalars(one.order_by(col(AuditLog.id)))
+    assert (row.action, str(row.user_id), row.tenant_id) == (
+        "invite.cancelled",
+        me["id"],
+        tenant.id,
+    )
+    assert (await owner.get("/members")).json()["items"][0]["role"] == "member"

@@ -53,7 +53,7 @@ def list_tenants(
 @commands.command()
 def create(
     slug: Slug,
-    owner: Annotated[str, typer.Option(help="Address of the first owner, who has an account.")],
+    owner: Annotated[str, typer.Option(help="Address of the first owner, who has proven it.")],
     name: Annotated[
         str | None, typer.Option(help="Shown to people; else made of the slug.")
     ] = None,
@@ -122,6 +122,11 @@ async def _create(settings: Settings, data: _NewTenant) -> None:
         owner = await UserRepository(session).account(data.owner)
         if owner is None:
             raise Refused(f"Nobody has an account with the address {data.owner}.")
+        if not owner.email_verified:
+            raise Refused(
+                f"The account with the address {data.owner} is not verified: somebody else may have"
+                " made it. Ask its owner to answer the mail or to come through an invite."
+            )
         tenant = await TenantCreation(session, AuditTrail(session, Actor())).create(
             slug=data.slug, name=data.name, owner_id=owner.id
         )

@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, update
-from sqlmodel import col
-
 from app.core.db import tenancy
 from app.core.db.owner import OwnerDatabase
-from app.models.public.tenant_invites import InviteStatus, TenantInvite
+from app.models.public.tenant_invites import InviteStatus
 from app.models.public.tenants import TenantStatus
 from app.models.public.workflow_executions import WorkflowStatus
+from app.repositories.public.tenant_invites import InviteRepository
+from app.services.audit_trail import Actor, AuditTrail
+from app.services.invite_endings import end_invite
 from app.services.tenant_work import TenantWork, tenant_work
 from app.services.workflow_requests import WorkflowRequests
 
@@ -57,11 +57,6 @@ class Deletion:
 
 
 async def _cancel_invites(work: TenantWork) -> None:
-    await work.session.execute(
-        update(TenantInvite)
-        .where(
-            col(TenantInvite.tenant_id) == work.tenant.id,
-            col(TenantInvite.status) == InviteStatus.PENDING,
-        )
-        .values(status=InviteStatus.CANCELLED, resolved_at=func.now())
-    )
+    invites, audit = InviteRepository(work.session), AuditTrail(work.session, Actor())
+    for invite in await invites.pending_of(work.tenant.id):
+        await end_invite(invites, audit, invite, InviteStatus.CANCELLED)

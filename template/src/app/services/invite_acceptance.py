@@ -19,10 +19,10 @@ from app.models.public.tenants import TenantStatus
 from app.models.public.user_tenant_membership import UserTenantMembership
 from app.models.public.users import User
 from app.repositories.public.memberships import MembershipRepository
-from app.repositories.public.tenant_invites import InviteRepository
+from app.repositories.public.tenant_invites import InviteRepository, invite_read
 from app.repositories.public.tenants import TenantRegistry
 from app.repositories.public.users import UserRepository, user_read
-from app.schemas.invites import InvitePreview, InviteRead
+from app.schemas.invites import InvitePreview
 from app.schemas.sessions import Tokens
 from app.schemas.users import UserTenant
 from app.services.identity import Identity
@@ -101,7 +101,7 @@ class InviteAcceptance:
         )
 
     async def _join(self, invite: TenantInvite, user_id: UUID) -> UserTenant:
-        tenant_id, before = invite.tenant_id, _read(invite)
+        tenant_id, before = invite.tenant_id, invite_read(invite)
         await self.memberships.add(
             UserTenantMembership(tenant_id=tenant_id, user_id=user_id, role=invite.role)
         )
@@ -110,7 +110,7 @@ class InviteAcceptance:
             "accepted_by": user_id,
             "resolved_at": utcnow(),
         }
-        after = _read(await self.invites.update(invite, accepted))
+        after = invite_read(await self.invites.update(invite, accepted))
         member = await self.memberships.read_member(tenant_id, user_id)
         await self.audit.record(
             "invite.accepted",
@@ -133,7 +133,3 @@ class InviteAcceptance:
         if tenant is None:
             raise TenantDeleted
         return tenant
-
-
-def _read(invite: TenantInvite) -> InviteRead:
-    return InviteRead.model_validate(invite, from_attributes=True)

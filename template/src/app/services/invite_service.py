@@ -8,10 +8,11 @@ from app.core.identifiers import utcnow
 from app.core.roles import Role
 from app.models.public.tenant_invites import InviteStatus, TenantInvite
 from app.repositories.public.memberships import MembershipRepository
-from app.repositories.public.tenant_invites import InviteRepository
+from app.repositories.public.tenant_invites import InviteRepository, invite_read
 from app.schemas.invites import InviteCreate, InviteRead
 from app.services.acting_member import ActingMember
 from app.services.audit_trail import AuditTrail
+from app.services.invite_endings import end_invite
 from app.services.workflow_requests import Mail, WorkflowRequests
 
 
@@ -47,7 +48,7 @@ class InviteService:
         tenant_id = self.caller.tenant_id
         if await self.memberships.find_member(tenant_id, data.email):
             raise AlreadyMember
-        await self.invites.expire_lapsed(tenant_id, data.email)
+        await self._make_room(tenant_id, data.email)
         invite = await self.invites.add(
             TenantInvite(
                 tenant_id=tenant_id,
@@ -58,7 +59,7 @@ class InviteService:
             )
         )
         await self._send(invite)
-        created = _read(invite)
+        created = invite_read(invite)
         await self.audit.record("invite.created", "invite", invite.id, after=created)
         return created
 
@@ -71,8 +72,8 @@ class InviteService:
             InviteNotPending: it was accepted or cancelled, or has expired.
         """
         invite = await self._pending(id)
-        before = _read(invite)
-        after = _read(await self.invites.update(invite, {"expires_at": utcnow() + self.ttl}))
+        before = invite_read(invite)
+        after = invite_read(await self.invites.update(invite, {"expires_at": utcnow() + self.ttl}))
         await self._send(invite)
         await self.audit.record("invite.resent", "invite", id, before=before, after=after)
         return after
@@ -86,10 +87,12 @@ class InviteService:
             InviteNotPending: it was accepted or cancelled, or has expired.
         """
         invite = await self._pending(id)
-        before = _read(invite)
-        changes = {"status": InviteStatus.CANCELLED, "resolved_at": utcnow()}
-        after = _read(await self.invites.update(invite, changes))
-        await self.audit.record("invite.cancelled", "invite", id, before=before, after=after)
+        await end_invite(self.invites, self.audit, invite, InviteStatus.CANCELLED)
+
+    async def _make_room(self, tenant_id: UUID, email: str) -> None:
+        for invite in await self.invites.pending_of(tenant_id, email=email):
+            if invite.expires_at <= utcnow():
+                await end_invite(self.invites, self.audit, invite, InviteStatus.EXPIRED)
 
     async def _pending(self, id: UUID) -> TenantInvite:
         invite = await self.invites.get_of(self.caller.tenant_id, id)
@@ -106,7 +109,3 @@ class InviteService:
 
     async def _send(self, invite: TenantInvite) -> None:
         await self.requests.send_email(Mail.INVITE, invite.id, tenant_id=invite.tenant_id)
-
-
-def _read(invite: TenantInvite) -> InviteRead:
-    return InviteRead.model_validate(invite, from_attributes=True)

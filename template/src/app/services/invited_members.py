@@ -10,6 +10,7 @@ from app.models.public.tenant_invites import InviteStatus, TenantInvite
 from app.models.public.tenants import TenantStatus
 from app.models.public.users import User
 from app.services.invite_acceptance import InviteAcceptance
+from app.services.invite_endings import end_invite
 from app.services.workflow_requests import Mail, WorkflowRequests
 
 _MOST: Final = 100
@@ -41,7 +42,8 @@ class InvitedMembers(InviteAcceptance):
     async def join(self, user: User, invites: list[TenantInvite], *, is_new: bool) -> None:
         """Make the user a member of each inviting tenant that is open; a new one is welcomed.
 
-        Nothing but a pending invite makes a member: who was removed stays out.
+        Nothing but a pending invite makes a member: who was removed stays out. A member keeps the role, and the invite
+        ends.
         """
         for invite in invites:
             tenant_id = invite.tenant_id
@@ -51,6 +53,10 @@ class InvitedMembers(InviteAcceptance):
             if await self.tenants.status(tenant_id) is not TenantStatus.READY:
                 continue
             if await self.memberships.find_of(tenant_id, user.id) is not None:
+                # Left open, it would bring them back after a removal.
+                await end_invite(
+                    self.invites, self.audit, invite, InviteStatus.CANCELLED, user_id=user.id
+                )
                 continue
             await self._join(invite, user.id)
             if is_new:

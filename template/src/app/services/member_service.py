@@ -6,14 +6,17 @@ from uuid import UUID
 from app.core.errors import LastOwner
 from app.core.identifiers import utcnow
 from app.core.roles import Role
+from app.models.public.tenant_invites import InviteStatus
 from app.models.public.user_tenant_membership import UserTenantMembership
 from app.repositories.public.memberships import MembershipRepository
 from app.repositories.public.refresh_tokens import RefreshTokenRepository
+from app.repositories.public.tenant_invites import InviteRepository
 from app.repositories.public.tenants import TenantRegistry
 from app.repositories.public.users import UserRepository
 from app.schemas.members import MemberRead
 from app.services.acting_member import ActingMember
 from app.services.audit_trail import AuditTrail
+from app.services.invite_endings import end_invite
 
 
 class MemberService:
@@ -23,6 +26,7 @@ class MemberService:
         self,
         tenants: TenantRegistry,
         memberships: MembershipRepository,
+        invites: InviteRepository,
         users: UserRepository,
         sessions: RefreshTokenRepository,
         audit: AuditTrail,
@@ -32,6 +36,7 @@ class MemberService:
     ) -> None:
         self.tenants = tenants
         self.memberships = memberships
+        self.invites = invites
         self.users = users
         self.sessions = sessions
         self.audit = audit
@@ -47,6 +52,9 @@ class MemberService:
             AssumedIdentityForbidden: the member is or becomes an owner, and a superuser assumes the identity.
             LastOwner: the tenant would be left without one.
         """
+        if role is Role.OWNER:
+            self.caller.require_owner()
+        await self._hold_roles()
         membership = await self._to_change(user_id, role)
         before = await self.memberships.read_member(self.caller.tenant_id, user_id)
         await self.memberships.update(membership, {"role": role})
@@ -58,7 +66,7 @@ class MemberService:
         return after
 
     async def remove(self, user_id: UUID) -> None:
-        """Take a member out of the tenant.
+        """Take a member out of the tenant, and the invite of their address back.
 
         Raises:
             NotFound: the tenant has no such member.
@@ -66,17 +74,26 @@ class MemberService:
             AssumedIdentityForbidden: the member is an owner, and a superuser assumes the identity.
             LastOwner: the tenant would be left without one.
         """
-        membership = await self._to_change(user_id, None)
+        await self._hold_roles()
         before = await self.memberships.read_member(self.caller.tenant_id, user_id)
+        # Invite, user, membership: in the order of who accepts an invite, so that one of the two waits.
+        await self._cancel_invite(before.email)
+        await self.users.get(user_id)
+        membership = await self._to_change(user_id, None)
         await self.memberships.remove(membership)
         await self._let_sessions_expire(user_id)
         await self.audit.record("member.removed", "member", user_id, before=before)
 
-    async def _to_change(self, user_id: UUID, role: Role | None) -> UserTenantMembership:
-        if role is Role.OWNER:
-            self.caller.require_owner()
+    async def _hold_roles(self) -> None:
         # Roles in a tenant change one at a time: of two owners who remove each other, one stays.
         await self.tenants.get(self.caller.tenant_id)
+
+    async def _cancel_invite(self, email: str) -> None:
+        # A member has one who got the invited address afterwards. It would bring them back.
+        for invite in await self.invites.pending_of(self.caller.tenant_id, email=email):
+            await end_invite(self.invites, self.audit, invite, InviteStatus.CANCELLED)
+
+    async def _to_change(self, user_id: UUID, role: Role | None) -> UserTenantMembership:
         membership = await self.memberships.get_of(self.caller.tenant_id, user_id)
         if membership.role is Role.OWNER:
             self.caller.require_owner()
@@ -92,7 +109,6 @@ class MemberService:
     async def _let_sessions_expire(self, user_id: UUID) -> None:
         # They open nothing any more: a refresh is refused, an access token finds no such tenant. Once the last of those
         # has expired the sessions have too, so that a later invite revives none of them.
-        await self.users.get(user_id)
         await self.sessions.let_expire(
             user_id, self.caller.tenant_id, by=utcnow() + self.access_ttl
         )

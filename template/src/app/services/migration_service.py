@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlmodel import col
@@ -15,7 +16,8 @@ from app.core.db.owner import Lock, OwnerDatabase, connection_of
 from app.core.settings import DatabaseSettings
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.trees import public_tree, tenant_tree
-from app.services.background_failures import describe
+from app.repositories.public.tenants import TenantRegistry
+from app.services.background_failures import describe, may_pass
 
 type Tell = Callable[[str], None]
 
@@ -84,17 +86,21 @@ class MigrationService:
 
     async def _migrate_tenants(self) -> list[str]:
         failed: list[str] = []
-        migrated = 0
+        migrated = up_to_date = 0
         tenants = await self._tenants()
-        for number, (slug, schema) in enumerate(tenants, start=1):
+        for number, (id, slug, schema) in enumerate(tenants, start=1):
             try:
                 if await self._migrate_tenant(schema):
                     migrated += 1
                     self.tell(f"{slug}: migrated ({number} of {len(tenants)})")
+                else:
+                    up_to_date += 1
             except Exception as exc:
+                if not may_pass(exc) and await self._is_deleted(id):
+                    self.tell(f"{slug}: deleted meanwhile")
+                    continue
                 failed.append(slug)
                 self.tell(f"{slug}: FAILED, {describe(exc)}")
-        up_to_date = len(tenants) - migrated - len(failed)
         self.tell(f"tenants: {migrated} migrated, {up_to_date} up to date, {len(failed)} failed")
         return failed
 
@@ -105,14 +111,19 @@ class MigrationService:
         await migrations.upgrade(engine, tree, schema=schema)
         return True
 
-    async def _tenants(self) -> list[tuple[str, str]]:
+    async def _is_deleted(self, id: UUID) -> bool:
+        # A grace period may end before the tenant's turn comes, and with it the schema.
+        async with self.owner.lobby() as session:
+            return await TenantRegistry(session).status(id) is TenantStatus.DELETED
+
+    async def _tenants(self) -> list[tuple[UUID, str, str]]:
         query = (
-            select(col(Tenant.slug), col(Tenant.schema_name))
+            select(col(Tenant.id), col(Tenant.slug), col(Tenant.schema_name))
             .where(col(Tenant.status).in_(_WITH_SCHEMA))
             .order_by(col(Tenant.slug))
         )
         async with self.owner.lobby() as session:
-            return [(row.slug, row.schema_name) for row in await session.execute(query)]
+            return [(row.id, row.slug, row.schema_name) for row in await session.execute(query)]
 
     @asynccontextmanager
     async def _compared_schema(self, tree: Tree) -> AsyncIterator[str | None]:

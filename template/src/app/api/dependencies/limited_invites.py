@@ -6,24 +6,33 @@ from uuid import UUID
 from fastapi import Depends
 
 from app.api.dependencies.admission import ValidatedTenant
-from app.api.dependencies.attempts import AttemptsDep
-from app.api.dependencies.invites import Inviter
+from app.api.dependencies.attempts import Attempts, AttemptsDep
+from app.api.dependencies.invites import Inviter, InviteRepositoryDep
 from app.schemas import invites
 
 
 async def _invite(
     body: invites.InviteCreate, _user: Inviter, tenant: ValidatedTenant, attempts: AttemptsDep
 ) -> invites.InviteCreate:
-    await attempts.limiter.enforce("invite_tenant", str(tenant.id))
-    await attempts.limiter.enforce("invite_address", str(tenant.id), body.email)
+    await _count(attempts, tenant.id, body.email)
     return body
 
 
 async def _resend(
-    invite_id: UUID, _user: Inviter, tenant: ValidatedTenant, attempts: AttemptsDep
+    invite_id: UUID,
+    _user: Inviter,
+    tenant: ValidatedTenant,
+    repository: InviteRepositoryDep,
+    attempts: AttemptsDep,
 ) -> None:
-    await attempts.limiter.enforce("invite_tenant", str(tenant.id))
-    await attempts.limiter.enforce("invite_address", str(tenant.id), str(invite_id))
+    invite = await repository.read(tenant.id, invite_id)
+    await _count(attempts, tenant.id, invite.email)
+
+
+async def _count(attempts: Attempts, tenant_id: UUID, email: str) -> None:
+    await attempts.limiter.enforce("invite_tenant", str(tenant_id))
+    # Of all tenants: somebody who has twenty would flood the address with twenty times as many.
+    await attempts.limiter.enforce("invite_address", email)
 
 
 InviteCreate = Annotated[invites.InviteCreate, Depends(_invite)]

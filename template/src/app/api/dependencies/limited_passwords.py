@@ -21,9 +21,10 @@ class PasswordAttempts(Attempts):
         """Count a signed-in user's attempt at the current password."""
         await self.limiter.enforce("login_account", str(user_id))
 
-    async def register(self) -> None:
-        """Count a registration."""
+    async def register(self, email: str) -> None:
+        """Count a registration, and the mail that it sends to this address."""
         await self.limiter.enforce("register_address", self.address)
+        await self.limiter.enforce("mail_account", email)
 
     async def mail(self, email: str) -> None:
         """Count a request for a mail to this address."""
@@ -42,7 +43,7 @@ PasswordAttemptsDep = Annotated[PasswordAttempts, Depends(get_password_attempts)
 async def _registration(
     body: passwords.Registration, attempts: PasswordAttemptsDep
 ) -> passwords.Registration:
-    await attempts.register()
+    await attempts.register(body.email)
     return body
 
 

@@ -10,6 +10,7 @@ from app.api.dependencies.sessions import DBSession
 from app.api.dependencies.tenants import ActingMemberDep
 from app.repositories.public.memberships import MembershipRepository
 from app.repositories.public.refresh_tokens import RefreshTokenRepository
+from app.repositories.public.tenant_invites import InviteRepository
 from app.repositories.public.tenants import TenantRegistry
 from app.repositories.public.users import UserRepository
 from app.services.audit_trail import AuditTrail
@@ -23,6 +24,7 @@ async def get_member_service(
     return MemberService(
         TenantRegistry(session),
         MembershipRepository(session),
+        InviteRepository(session),
         UserRepository(session),
         RefreshTokenRepository(session),
         AuditTrail(session, actor),

@@ -17,6 +17,6 @@ class SignInLimits(Section):
     login_address: Limits = "20 per 1 minute"
     register_address: Limits = "3 per 1 hour"
     mail_account: Limits = "3 per 1 hour"
-    """Verification and reset mails to one account."""
+    """Verification and reset mails to one account, a registration's among them."""
     token_address: Limits = "20 per 1 minute"  # noqa: S105  a limit, no token
     """Attempts at verification, reset and invite tokens."""

@@ -3,12 +3,11 @@
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, case, func, literal_column, select, tuple_, update
+from sqlalchemy import and_, bindparam, case, func, literal_column, select, tuple_
 from sqlmodel import col
 
 from app.core.db.query import Query
 from app.core.errors import InvitePending, NotFound
-from app.core.identifiers import utcnow
 from app.models.public.tenant_invites import InviteStatus, TenantInvite
 from app.models.public.tenants import Tenant, TenantStatus
 from app.repositories.base import LobbyRepository
@@ -113,16 +112,17 @@ class InviteRepository(LobbyRepository[TenantInvite]):
         """Return what a token opens, if it can be accepted now."""
         return await self.session.row(_PREVIEW, token_hash=token_hash)
 
-    async def expire_lapsed(self, tenant_id: UUID, email: str) -> None:
-        """Make room for a new invite where an old one's time is over."""
-        now = utcnow()
-        await self.session.execute(
-            update(TenantInvite)
-            .where(
-                col(TenantInvite.tenant_id) == tenant_id,
-                col(TenantInvite.email) == email,
-                _IS_PENDING,
-                col(TenantInvite.expires_at) <= now,
-            )
-            .values(status=InviteStatus.EXPIRED, resolved_at=now)
-        )
+    async def pending_of(self, tenant_id: UUID, *, email: str | None = None) -> list[TenantInvite]:
+        """Return a tenant's pending invites, or an address's, locked until the transaction ends.
+
+        Some may have lapsed. Lock invites before users, and users before memberships, as whoever accepts one does.
+        """
+        pending = select(TenantInvite).where(col(TenantInvite.tenant_id) == tenant_id, _IS_PENDING)
+        if email is not None:
+            pending = pending.where(col(TenantInvite.email) == email)
+        return await self.session.scalars(pending.order_by(col(TenantInvite.id)).with_for_update())
+
+
+def invite_read(invite: TenantInvite) -> InviteRead:
+    """Return a loaded row as it was written; clients see a lapsed one as expired."""
+    return InviteRead.model_validate(invite, from_attributes=True)

@@ -17,18 +17,11 @@ from app.schemas.users import UserRead
 _verified: Final = col(User.email_verified_at).is_not(None)
 
 
-{% if auth_mode == "oidc" %}
 class Account(BaseModel):
-    """Whose an address is."""
-
-    id: UUID
-{% else %}
-class Account(BaseModel):
-    """What must be known of an address to decide about mail to it."""
+    """Whose an address is, and whether they have proven it."""
 
     id: UUID
     email_verified: bool
-{% endif %}
 
 
 _READ: Final = Query(
@@ -43,16 +36,12 @@ _READ: Final = Query(
     UserRead,
 )
 
-{% if auth_mode == "oidc" %}
-_ACCOUNT: Final = Query(select(col(User.id)).where(col(User.email) == bindparam("email")), Account)
-{% else %}
 _ACCOUNT: Final = Query(
     select(col(User.id), _verified.label("email_verified")).where(
         col(User.email) == bindparam("email")
     ),
     Account,
 )
-{% endif %}
 
 
 class UserRepository(LobbyRepository[User]):
