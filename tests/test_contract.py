@@ -42,6 +42,19 @@ def test_changelog_lists_the_releases_and_the_version() -> None:
     assert headings[0] == version
 
 
+def test_bootstrap_services_and_workflows_mean_the_same_pythons() -> None:
+    newest = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    assert f'requires-python = "{newest}"' in (ROOT / "template/pyproject.toml.jinja").read_text()
+    assert newest in (ROOT / "scripts/bootstrap").read_text()
+    first, last = (int(minor) for minor in re.findall(r"3\.(\d+)", newest))
+    every = [f"3.{minor}" for minor in range(first, last)]
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
+    assert jobs["template"]["strategy"]["matrix"]["python"] == every
+    assert jobs["suites"]["strategy"]["matrix"]["python"] == [every[0], every[-1]]
+    workflow = (ROOT / "template/.github/workflows/ci.yml").read_text()
+    assert yaml.safe_load(workflow)["jobs"]["test"]["strategy"]["matrix"]["python"] == every
+
+
 def test_nothing_demands_trust() -> None:
     config = yaml.safe_load((ROOT / "copier.yml").read_text())
     assert not {"_tasks", "_jinja_extensions", "_migrations"} & config.keys()

@@ -73,6 +73,20 @@ def test_newer_releases_are_proposed_of_all_that_is_pinned(
     assert [update["package-ecosystem"] for update in updates] == found
 
 
+def test_newer_releases_are_proposed_of_what_services_begin_with() -> None:
+    pinned = {
+        "github-actions": ".github/workflows/ci.yml",
+        "docker": "Dockerfile",
+        "npm": "package-lock.json",
+    }
+    updates = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text())["updates"]
+    assert [update["package-ecosystem"] for update in updates] == list(pinned)
+    for update in updates:
+        for folder in update.get("directories") or [update["directory"]]:
+            assert (ROOT / folder.lstrip("/") / pinned[update["package-ecosystem"]]).is_file()
+        assert update["cooldown"]["default-days"] >= 7
+
+
 @every_two
 def test_the_image_is_built_from_the_lock_and_of_nothing_else(
     render: Renderer, answers: Answers

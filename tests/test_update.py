@@ -181,10 +181,13 @@ def test_another_answer_by_command_keeps_what_the_user_did(
 @pytest.mark.slow
 def test_update_brings_what_is_new_and_takes_what_is_gone(repository: Path, tmp_path: Path) -> None:
     service = generate(repository, tmp_path / "acme", EARLIER)
-    assert (service / "docs/retired.md").exists()
     assert not (service / ".dockerignore").exists()
+    (service / "docs/retired.md").write_text("# Ours\n")
+    commit(service)
     run_update(service, vcs_ref=NEXT, defaults=True, overwrite=True, quiet=True)
     assert not (service / "docs/retired.md").exists()
+    # As the message after an update and the README have it.
+    assert "-# Ours" in git(service, "diff", "HEAD", "--diff-filter=D")
     assert (service / ".dockerignore").exists()
     assert '"httptools>=0.7"' in (service / "pyproject.toml").read_text()
     assert "What can be made" in (service / "Makefile").read_text()
