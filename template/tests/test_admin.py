@@ -157,7 +157,9 @@ async def test_what_was_never_ready_is_not_restored(
     factory: Factory, superuser: SignedIn, database: Database
 ) -> None:
     failed = await factory.tenant(status=TenantStatus.FAILED)
-    assert (await act(superuser, failed, "delete")).json()["status"] == "deleting"
+    deleting = (await act(superuser, failed, "delete")).json()
+    assert deleting["status"] == "deleting"
+    assert deleting["delete_after"] == deleting["created_at"], "by no clock restorable"
     assert problem(await act(superuser, failed, "restore")) == (409, "transition-not-allowed")
     pending = await factory.tenant(status=TenantStatus.PENDING)
     assert (await act(superuser, pending, "delete")).json()["status"] == "deleted"

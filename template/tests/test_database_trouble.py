@@ -13,7 +13,8 @@ from sqlalchemy.engine import make_url
 from app.core.db.database import Database
 from app.core.db.sessions import LobbySession, TenantSession
 from app.core.errors import Unavailable
-from app.core.settings import DatabaseSettings
+from app.core.settings import DatabaseSettings, Settings
+from app.services.background_failures import is_final
 from tests.gate import Gate
 from tests.test_unit_of_work import Kept, names, tenant_id
 
@@ -144,3 +145,16 @@ async def test_no_connection_to_be_had_is_a_reason_to_try_again(
     finally:
         await connection.execute(f"{limit} -1")
         await connection.close()
+
+
+@pytest.mark.parametrize("change", [{"password": "another"}, {"database": "gone"}], ids=str)
+async def test_background_work_waits_where_it_is_not_let_in(
+    settings: Settings, change: dict[str, str]
+) -> None:
+    url = make_url(settings.database.url.get_secret_value()).set(**change)
+    refused = SecretStr(url.render_as_string(hide_password=False))
+    async with Database(settings.database.model_copy(update={"url": refused})) as database:
+        with pytest.raises(Exception) as reason:  # noqa: PT011  whatever it is, it has to be recognised
+            async with database.lobby() as lobby:
+                await lobby.scalar(select(1))
+    assert not is_final(reason.value, attempt=100)

@@ -8,16 +8,18 @@ from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlmodel import col
 
 from app.core.identifiers import utcnow, uuid7
+from app.core.mail import MailDelayed
 from app.core.roles import Role
 from app.core.security.opaque_tokens import digest
 from app.core.settings import Settings
 from app.models.public.tenant_invites import InviteStatus, TenantInvite
 from app.models.public.tenants import TenantStatus
 from app.models.public.users import User
+from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind
 from app.services.background_work import BackgroundWork
 from app.services.workflow_requests import Mail
 from tests import background
@@ -82,6 +84,22 @@ async def test_an_invite_goes_to_the_invited_address(
     assert message.to == "guest@example.test"
     assert "Analytical Engines" in message.text
     assert await stored_hash(work, id) == digest(token_in(message))
+
+
+async def test_a_mail_of_a_newer_release_is_left_to_it(work: BackgroundWork) -> None:
+    payload = {"mail": "of_tomorrow", "subject": str(uuid7())}
+    execution = WorkflowExecution(kind=WorkflowKind.SEND_EMAIL, payload=payload)
+    await background.add(work, execution)
+
+    with pytest.raises(MailDelayed, match="of_tomorrow"):
+        await work.email_delivery.send(execution.id)
+
+    assert not await background.have_ended(work, execution.id)
+    # Other tests have all mail delivered.
+    async with work.database.lobby() as lobby:
+        await lobby.execute(
+            delete(WorkflowExecution).where(col(WorkflowExecution.id) == execution.id)
+        )
 
 
 async def test_a_welcome_names_the_tenant(post: PostOffice, user: User, tenant_id: UUID) -> None:

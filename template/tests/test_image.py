@@ -28,11 +28,15 @@ def test_it_is_built_from_the_lock_and_holds_no_secret() -> None:
 
 def test_its_containers_write_nothing_and_have_no_rights() -> None:
     own = re.findall(
-        r"^(?:x-)?[\w-]+:.*\n(?:  .+\n)*?  build: \.\n(?:  .+\n)*",
+        r"^x-service: &service\n(?:  .+\n)+",
         read("compose.yaml"),
         re.MULTILINE,
     )
     assert len(own) == read("compose.yaml").count("build:") == 1
+    of_this_image = r"^  \w+:\n    <<: \*service\n(    build: \. #.*\n)?"
+    built = re.findall(of_this_image, read("compose.yaml"), re.MULTILINE)
+    assert built[0]
+    assert not any(built[1:])
     lines = {line.strip().partition(" #")[0] for line in own[0].splitlines()}
     assert {
         "read_only: true",

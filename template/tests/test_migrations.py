@@ -269,3 +269,11 @@ async def test_a_broken_history_is_told_before_anything_is_done(
         await migrating.service.migrate()
 
     assert migrating.lines == []
+
+
+async def test_where_no_migrations_are_nothing_is_called_up_to_date(
+    migrating: Migrating, scripts: Path
+) -> None:
+    shutil.rmtree(scripts / "public")
+    with pytest.raises(migrations.BrokenHistory, match=r"no migrations in .*public"):
+        await migrating.service.migrate()

@@ -73,6 +73,22 @@ async def test_each_step_can_be_repeated(work: BackgroundWork) -> None:
     assert await background.tables(work, tenant.schema_name) == TABLES
 
 
+async def test_a_tenant_that_an_older_release_has_migrated_opens_with_the_newest_migrations(
+    work: BackgroundWork,
+) -> None:
+    requested = await background.request_tenant(work)
+    await work.provisioning.create_schema(requested.execution_id)
+    await work.provisioning.migrate_schema(requested.execution_id)
+    schema = (await background.tenant(work, requested.tenant_id)).schema_name
+    engine, tree = work.provisioning.owner.ddl_engine, tenant_tree()
+    await migrations.downgrade(engine, tree, to="base", schema=schema)
+
+    await work.provisioning.complete(requested.execution_id)
+
+    assert await background.tables(work, schema) == TABLES
+    assert await migrations.is_at_head(engine, tree, schema=schema)
+
+
 async def test_gives_the_tenant_its_creator_as_owner(work: BackgroundWork) -> None:
     requested = await background.request_tenant(work)
     mine = col(UserTenantMembership.tenant_id) == requested.tenant_id

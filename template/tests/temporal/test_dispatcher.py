@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 from sqlmodel import col
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
@@ -199,3 +199,31 @@ async def test_a_terminated_deletion_is_requested_anew(
     *_, failed, next_one = await background.executions_of(work, ready.tenant_id)
     assert (failed.id, failed.status) == (deletion.id, WorkflowStatus.FAILED)
     assert (next_one.kind, next_one.status) == (WorkflowKind.DELETE_TENANT, WorkflowStatus.PENDING)
+
+
+async def test_a_kind_that_only_a_newer_release_knows_stops_no_other(
+    work: BackgroundWork, dispatcher: Dispatcher
+) -> None:
+    kind, insert = (
+        "ck_workflow_executions_kind",
+        (
+            "INSERT INTO public.workflow_executions (id, kind, status, created_at)"
+            " VALUES (gen_random_uuid(), 'of_tomorrow', '{}', now() - interval '1 day')"
+        ),
+    )
+    async with work.provisioning.owner.ddl_engine.begin() as connection:
+        await connection.execute(
+            text(f"ALTER TABLE public.workflow_executions DROP CONSTRAINT {kind}")
+        )
+        for status in ("pending", "running"):
+            await connection.execute(text(insert.format(status)))
+    id = await add_clean_up(work)
+
+    await dispatcher.start_pending()
+    await look_again(work, dispatcher)
+
+    assert (await background.execution(work, id)).status is WorkflowStatus.RUNNING
+    async with work.database.lobby() as lobby:
+        await lobby.execute(
+            text("DELETE FROM public.workflow_executions WHERE kind = 'of_tomorrow'")
+        )

@@ -2,11 +2,19 @@
 
 from typing import Final
 
+import asyncpg
+
 from app.core.db.failures import driver_error, is_transient
 from app.core.errors import Unavailable
 from app.core.mail import MailDelayed, MailRefused
 
 MAX_LENGTH: Final = 1000
+
+_NOT_LET_IN: Final = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+)
+"""PostgreSQL's answers while a password is changed or a database restored. A command's user is told; work waits."""
 
 _ATTEMPTS_OF_ERRORS: Final = 3
 """How often something is tried that does not look like an outage; a race may look like an error once."""
@@ -31,7 +39,7 @@ def is_final(exc: BaseException, attempt: int) -> bool:
     """Tell whether there is no point in another attempt after this one, which counts from 1."""
     if isinstance(exc, MailRefused):
         return True
-    if isinstance(exc, MailDelayed) or may_pass(exc):
+    if isinstance(exc, MailDelayed) or may_pass(exc) or isinstance(driver_error(exc), _NOT_LET_IN):
         return False
     return attempt >= _ATTEMPTS_OF_ERRORS
 

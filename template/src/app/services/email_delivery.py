@@ -15,7 +15,7 @@ from app.core import about
 from app.core.db.database import Database
 from app.core.db.sessions import LobbySession
 from app.core.identifiers import utcnow
-from app.core.mail import Mailer, Message
+from app.core.mail import MailDelayed, Mailer, Message
 from app.core.mail_texts import MailTexts
 from app.core.security.opaque_tokens import DerivedTokens, digest
 from app.core.settings import Settings
@@ -36,6 +36,18 @@ class HasToken(Protocol):
     id: UUID
     token_hash: bytes | None
     expires_at: datetime
+
+
+def mail_of(execution: WorkflowExecution) -> Mail:
+    """Return which mail is to be sent.
+
+    Raises:
+        MailDelayed: this release knows no such mail; while a newer one is rolled out, its processes send it.
+    """
+    try:
+        return Mail(execution.payload["mail"])
+    except ValueError:
+        raise MailDelayed(f"no such mail in this release: {execution.payload['mail']}") from None
 
 
 class EmailDelivery:
@@ -70,7 +82,7 @@ class EmailDelivery:
 
     async def _message(self, session: LobbySession, execution: WorkflowExecution) -> Message | None:
         subject = UUID(execution.payload["subject"])
-        if Mail(execution.payload["mail"]) is Mail.INVITE:
+        if mail_of(execution) is Mail.INVITE:
             return await self._invite(session, subject)
         return await self._welcome(session, subject, execution.tenant_id)
 

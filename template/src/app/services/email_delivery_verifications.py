@@ -14,7 +14,7 @@ from app.core.settings import Settings
 from app.core.verification_texts import VerificationTexts
 from app.models.public.email_verifications import EmailVerification
 from app.models.public.workflow_executions import WorkflowExecution
-from app.services.email_delivery import EmailDelivery, find_tenant, find_user, remaining
+from app.services.email_delivery import EmailDelivery, find_tenant, find_user, mail_of, remaining
 from app.services.workflow_requests import Mail
 
 
@@ -26,7 +26,7 @@ class VerificationDelivery(EmailDelivery):
         self.verification_texts = VerificationTexts(settings.public_url)
 
     async def _message(self, session: LobbySession, execution: WorkflowExecution) -> Message | None:
-        mail = Mail(execution.payload["mail"])
+        mail = mail_of(execution)
         if mail in (Mail.INVITE, Mail.WELCOME):
             return await super()._message(session, execution)
         return await self._verification(session, mail, UUID(execution.payload["subject"]))

@@ -5,6 +5,7 @@ An engine calls `create_schema`, `migrate_schema` and `complete`, and when one o
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 from uuid import UUID
 
@@ -59,19 +60,28 @@ class Provisioning:
         async with self._migrating, tenant_work(self.owner, execution_id, _UNREADY) as work:
             if work is None:
                 return False
-            schema = work.tenant.schema_name
-            await migrations.upgrade(self.owner.ddl_engine, tenant_tree(), schema=schema)
-            await tenancy.protect_version_table(work.connection, schema=schema, role=work.role)
+            await self._migrate(work)
         return True
 
     async def complete(self, execution_id: UUID) -> None:
         """Open the tenant, with its creator as its first owner, who is welcomed once."""
-        async with tenant_work(self.owner, execution_id, _UNREADY) as work:
+        async with self._migrating, tenant_work(self.owner, execution_id, _UNREADY) as work:
             if work is not None:
+                # The step before may have been taken by an older release, and `app migrate` before the tenant is ready.
+                await self._migrate(work)
                 await _ensure_owner(work)
                 await work.change_status(TenantStatus.READY, action="tenant.provisioned")
                 await _welcome_owner(work)
                 await work.close(WorkflowStatus.COMPLETED)
+
+    async def _migrate(self, work: TenantWork) -> None:
+        engine, tree, schema = self.owner.ddl_engine, tenant_tree(), work.tenant.schema_name
+        with suppress(
+            migrations.UnknownMigration
+        ):  # of a newer release, which knows what it has done
+            if not await migrations.is_at_head(engine, tree, schema=schema):
+                await migrations.upgrade(engine, tree, schema=schema)
+                await tenancy.protect_version_table(work.connection, schema=schema, role=work.role)
 
     async def drop_unready(self, execution_id: UUID) -> None:
         """Drop what was made of a tenant that has not become ready."""

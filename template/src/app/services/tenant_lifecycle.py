@@ -65,12 +65,14 @@ class TenantLifecycle:
         tenant = await self._in(id, (*_WITH_DATA, TenantStatus.FAILED, TenantStatus.PENDING))
         if tenant.status is TenantStatus.PENDING:
             return await self._move(tenant, "tenant.deleted", status=TenantStatus.DELETED)
-        grace = self.deletion_grace if tenant.status in _WITH_DATA else timedelta()
+        # Long ago, where there are no data to give back: restored, the tenant would be ready without a schema.
+        has_data = tenant.status in _WITH_DATA
+        due_at = utcnow() + self.deletion_grace if has_data else tenant.created_at
         deleting = await self._move(
             tenant,
             "tenant.deletion_requested",
             status=TenantStatus.DELETING,
-            delete_after=utcnow() + grace,
+            delete_after=due_at,
         )
         await self.requests.delete_tenant(id)
         return deleting

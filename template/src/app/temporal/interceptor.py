@@ -23,8 +23,17 @@ log = structlog.get_logger(__name__)
 
 _BEATS_PER_TIMEOUT: Final = 3
 
-_TRIED_TO_THE_LAST: Final = (Activity.READ_DUE_DATE, Activity.DROP_TENANT)
-"""A deletion that was given up requests the next one at once, which would fail in the same way."""
+_TRIED_TO_THE_LAST: Final = (
+    # A deletion that was given up requests the next one at once, which would fail in the same way.
+    Activity.READ_DUE_DATE,
+    Activity.DROP_TENANT,
+    # Without them nobody learns how it ended, or what has been done is done again.
+    Activity.COMPLETE_EXECUTION,
+    Activity.FAIL_EXECUTION,
+    Activity.FAIL_PROVISIONING,
+    Activity.FAIL_DELETION,
+)
+"""By the workflow's policy alone, whatever their failures look like."""
 
 
 class ActivityInterceptor(Interceptor):

@@ -59,11 +59,15 @@ type Step = Callable[[Connection, Config], None]
 
 
 def require_history(tree: Tree) -> None:
-    """Make sure that each migration follows one that is there.
+    """Make sure that there are migrations, and that each follows one of them.
 
     Raises:
-        BrokenHistory: one does not, or two say that they are the same.
+        BrokenHistory: there are none, one does not follow, or two say that they are the same.
     """
+    if not (SCRIPTS / tree.name).is_dir():
+        raise BrokenHistory(
+            f"There are no migrations in {SCRIPTS / tree.name}: run `app migrate` in the image or in a checkout."
+        )
     with warnings.catch_warnings():
         # Alembic only warns of them, and then stops at a key or takes either of the two.
         warnings.filterwarnings("error", "Revision ", UserWarning)

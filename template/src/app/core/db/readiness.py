@@ -25,7 +25,7 @@ class DatabaseReadiness:
         self._known_until = 0.0
 
     async def answers(self) -> bool:
-        """Tell whether PostgreSQL answers in time and is migrated, as of a second ago at most."""
+        """Tell whether PostgreSQL answers in time and was ever migrated, as of a second ago at most."""
         async with self._looking:
             if monotonic() >= self._known_until:
                 self._answers = await self._look()
