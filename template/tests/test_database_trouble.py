@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import asyncpg
 import pytest
@@ -149,7 +150,7 @@ async def test_no_connection_to_be_had_is_a_reason_to_try_again(
 
 @pytest.mark.parametrize("change", [{"password": "another"}, {"database": "gone"}], ids=str)
 async def test_background_work_waits_where_it_is_not_let_in(
-    settings: Settings, change: dict[str, str]
+    settings: Settings, change: dict[str, Any]
 ) -> None:
     url = make_url(settings.database.url.get_secret_value()).set(**change)
     refused = SecretStr(url.render_as_string(hide_password=False))
