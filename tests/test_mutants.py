@@ -38,7 +38,7 @@ ROUTE: Final = re.compile(rf"{re.escape(ATTACKS)}::\w+\[(\w+)\]")
 NEAREST: Final = {
     "lobby_0002_admission.py": "admission isolation unit_of_work admin_identity database_roles ATTACKS",
     "credentials.py": "ATTACKS auth_login",
-    "email_verifications.py": "auth_passwords auth_registration",
+    "email_verifications.py": "auth_passwords auth_verification auth_registration",
     "memberships.py": "ATTACKS members seed",
     "refresh_tokens.py": "ATTACKS members",
     "tenant_invites.py": "ATTACKS invites invite_acceptance members deletion",

@@ -1,14 +1,13 @@
 """docs/security.md lists every privilege that a migrated database grants, and no other."""
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import asyncpg
 import pytest
 
-from app.core.settings import DatabaseSettings
 from tests import databases
 
 DOCUMENT: Final = Path(__file__).parents[1] / "docs" / "security.md"
@@ -74,19 +73,11 @@ FROM pg_catalog.pg_roles WHERE rolname = ANY($1)
 
 
 @pytest.fixture
-async def connection(database_settings: DatabaseSettings) -> AsyncIterator[asyncpg.Connection]:
-    assert database_settings.owner_url is not None
-    connection = await asyncpg.connect(database_settings.owner_url.get_secret_value())
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-async def names(connection: asyncpg.Connection) -> Names:
-    tenant = await connection.fetchval(
+async def names(owner_connection: asyncpg.Connection) -> Names:
+    tenant = await owner_connection.fetchval(
         "SELECT role_name FROM public.tenants WHERE schema_name = 'tenant_acme'"
     )
-    group = await connection.fetchval("SELECT 'lobby_' || id || '_tenants' FROM installation")
+    group = await owner_connection.fetchval("SELECT 'lobby_' || id || '_tenants' FROM installation")
     return {
         "PUBLIC": "PUBLIC",
         databases.LOGIN: "app",
@@ -130,21 +121,21 @@ def documented_grants(tables: dict[str, set[str]]) -> Iterator[Grant]:
         yield from ((role.strip("`"), use, right) for use in uses for right in listed(privileges))
 
 
-async def test_privileges(connection: asyncpg.Connection, names: Names) -> None:
-    rows = await connection.fetch(
+async def test_privileges(owner_connection: asyncpg.Connection, names: Names) -> None:
+    rows = await owner_connection.fetch(
         "SELECT schemaname, tablename FROM pg_catalog.pg_tables WHERE schemaname = ANY($1)",
         list(SCHEMAS.values()),
     )
     tables = {schema: {t for s, t in rows if s == schema} for schema in SCHEMAS.values()}
     granted = {
         (names.get(role, role), what, privilege)
-        for role, what, privilege in await connection.fetch(ACLS)
+        for role, what, privilege in await owner_connection.fetch(ACLS)
     }
     assert granted == set(documented_grants(tables))
 
 
-async def test_memberships(connection: asyncpg.Connection, names: Names) -> None:
-    rows = await connection.fetch(MEMBERSHIPS, list(names))
+async def test_memberships(owner_connection: asyncpg.Connection, names: Names) -> None:
+    rows = await owner_connection.fetch(MEMBERSHIPS, list(names))
     found = {
         (names.get(member, member), names.get(role, role), option)
         for member, role, *given in rows
@@ -161,8 +152,8 @@ async def test_memberships(connection: asyncpg.Connection, names: Names) -> None
     assert found == documented
 
 
-async def test_attributes(connection: asyncpg.Connection, names: Names) -> None:
-    rows = await connection.fetch(ATTRIBUTES, list(names))
+async def test_attributes(owner_connection: asyncpg.Connection, names: Names) -> None:
+    rows = await owner_connection.fetch(ATTRIBUTES, list(names))
     found = {names[role]: set(attributes) for role, attributes in rows}
     documented = {
         role.strip("`"): set(listed(attributes))
@@ -171,8 +162,8 @@ async def test_attributes(connection: asyncpg.Connection, names: Names) -> None:
     assert found == documented
 
 
-async def test_functions_with_their_owners_rights(connection: asyncpg.Connection) -> None:
-    rows = await connection.fetch(
+async def test_functions_with_their_owners_rights(owner_connection: asyncpg.Connection) -> None:
+    rows = await owner_connection.fetch(
         """
         SELECT proname, coalesce(proconfig::text LIKE '%search_path=%', false)
         FROM pg_catalog.pg_proc JOIN pg_catalog.pg_namespace n ON n.oid = pronamespace
@@ -185,8 +176,8 @@ async def test_functions_with_their_owners_rights(connection: asyncpg.Connection
     assert dict(rows) == dict.fromkeys(documented, True)
 
 
-async def test_what_is_not_the_owners(connection: asyncpg.Connection) -> None:
-    owned_by_others = await connection.fetch(
+async def test_what_is_not_the_owners(owner_connection: asyncpg.Connection) -> None:
+    owned_by_others = await owner_connection.fetch(
         """
         SELECT nspname || '.' || relname FROM pg_catalog.pg_class
         JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace

@@ -3,7 +3,6 @@
 import asyncpg
 
 from app.core.identifiers import uuid7
-from app.core.settings import DatabaseSettings
 from tests.factories import Factory
 
 PROMOTED = "UPDATE public.user_tenant_membership SET role = 'admin' WHERE user_id = $1"
@@ -12,10 +11,8 @@ REVOKED = "UPDATE public.refresh_tokens SET revoked_at = now() WHERE family_id =
 
 
 async def test_raw_sql_shows_in_the_next_answer(
-    factory: Factory, database_settings: DatabaseSettings
+    factory: Factory, owner_connection: asyncpg.Connection
 ) -> None:
-    assert database_settings.owner_url is not None
-    owner = await asyncpg.connect(database_settings.owner_url.get_secret_value())
     member = await factory.member("acme")
     project = (await member.post("/projects", {"name": str(uuid7())})).json()
     path, renamed = f"/projects/{project['id']}", str(uuid7())
@@ -24,7 +21,7 @@ async def test_raw_sql_shows_in_the_next_answer(
         assert (await member.get(path)).json()["name"] == project["name"]
         assert (await member.get("/audit-logs")).status_code == 403
 
-    await owner.execute(
+    await owner_connection.execute(
         "UPDATE tenant_acme.projects SET name = $1 WHERE id = $2", renamed, project["id"]
     )
     assert (await member.get(path)).json()["name"] == renamed
@@ -36,6 +33,5 @@ async def test_raw_sql_shows_in_the_next_answer(
         (REMOVED, member.user_id, 404),
         (REVOKED, member.session_id, 401),
     ):
-        await owner.execute(statement, id)
+        await owner_connection.execute(statement, id)
         assert (await member.get("/audit-logs")).status_code == status
-    await owner.close()

@@ -11,7 +11,6 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import CheckConstraint
 
 from app.core.db import tenancy
-from app.core.settings import DatabaseSettings
 from app.core.slugs import SLUG_MAX_LENGTH, Slug
 from app.models.public.tenants import Tenant
 
@@ -101,21 +100,16 @@ def test_anything_else_is_refused(slug: str) -> None:
     assert not accepted_by_api(slug)
 
 
-async def test_api_model_and_database_agree(database_settings: DatabaseSettings) -> None:
-    assert database_settings.owner_url is not None
+async def test_api_model_and_database_agree(owner_connection: asyncpg.Connection) -> None:
     values = candidates()
-    connection = await asyncpg.connect(database_settings.owner_url.get_secret_value())
-    try:
-        migrated = await connection.fetchval(
-            "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_tenants_slug'"
-        )
-        rows = await connection.fetch(
-            f"SELECT slug, ({check_of_model()}), ({migrated.removeprefix('CHECK ')})"  # noqa: S608  two CHECKs of this code base
-            " FROM unnest($1::text[]) WITH ORDINALITY AS t(slug, n) ORDER BY n",
-            values,
-        )
-    finally:
-        await connection.close()
+    migrated = await owner_connection.fetchval(
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_tenants_slug'"
+    )
+    rows = await owner_connection.fetch(
+        f"SELECT slug, ({check_of_model()}), ({migrated.removeprefix('CHECK ')})"  # noqa: S608  two CHECKs of this code base
+        " FROM unnest($1::text[]) WITH ORDINALITY AS t(slug, n) ORDER BY n",
+        values,
+    )
     verdicts = [accepted_by_api(value) for value in values]
     disagreed = [
         (*row, verdict)

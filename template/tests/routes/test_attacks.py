@@ -3,7 +3,7 @@
 Each is attacked (`tests/routes/attacks.py`) as one that admits whom it is meant to (`tests/routes/access.py`).
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
@@ -50,15 +50,6 @@ async def other(world: World) -> World:
         trail = AuditTrail(lobby, Actor(user_id=owner.user_id, tenant_id=claims.tenant_id))
         await trail.record("tests.acted", "user", owner.user_id)
     return replace(world, owner=owner, user=await factory.member(tenant.slug, Role.OWNER))
-
-
-@pytest.fixture(scope="module")
-async def owner_connection(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
-    """Sees the tables of the lobby and of every tenant."""
-    assert settings.database.owner_url is not None
-    connection = await asyncpg.connect(settings.database.owner_url.get_secret_value())
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,13 @@ from tests.temporal.running import Handle, worker
 
 pytestmark = pytest.mark.usefixtures("nothing_waits")
 
+ALTER = "ALTER TABLE public.workflow_executions"
+OF_TOMORROW = """
+INSERT INTO public.workflow_executions (id, kind, status, created_at)
+SELECT gen_random_uuid(), 'of_tomorrow', status, now() - interval '1 day'
+FROM unnest(ARRAY['pending', 'running']) AS t(status)
+"""
+
 
 @pytest.fixture
 def dispatcher(work: BackgroundWork, client: Client, temporal: TemporalSettings) -> Dispatcher:
@@ -204,25 +211,16 @@ async def test_a_terminated_deletion_is_requested_anew(
 async def test_a_kind_that_only_a_newer_release_knows_stops_no_other(
     work: BackgroundWork, dispatcher: Dispatcher
 ) -> None:
-    kind, insert = (
-        "ck_workflow_executions_kind",
-        (
-            "INSERT INTO public.workflow_executions (id, kind, status, created_at)"
-            " VALUES (gen_random_uuid(), 'of_tomorrow', '{}', now() - interval '1 day')"
-        ),
-    )
     async with work.provisioning.owner.ddl_engine.begin() as connection:
-        await connection.execute(
-            text(f"ALTER TABLE public.workflow_executions DROP CONSTRAINT {kind}")
-        )
-        for status in ("pending", "running"):
-            await connection.execute(text(insert.format(status)))
+        await connection.execute(text(f"{ALTER} DROP CONSTRAINT ck_workflow_executions_kind"))
+        await connection.execute(text(OF_TOMORROW))
     id = await add_clean_up(work)
 
     await dispatcher.start_pending()
     await look_again(work, dispatcher)
 
     assert (await background.execution(work, id)).status is WorkflowStatus.RUNNING
+    # Other tests read every row.
     async with work.database.lobby() as lobby:
         await lobby.execute(
             text("DELETE FROM public.workflow_executions WHERE kind = 'of_tomorrow'")
