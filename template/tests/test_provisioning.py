@@ -89,6 +89,21 @@ async def test_a_tenant_that_an_older_release_has_migrated_opens_with_the_newest
     assert await migrations.is_at_head(engine, tree, schema=schema)
 
 
+async def test_what_was_cut_off_behind_the_migrations_is_made_up_for(work: BackgroundWork) -> None:
+    requested = await background.request_tenant(work)
+    await work.provisioning.create_schema(requested.execution_id)
+    tenant = await background.tenant(work, requested.tenant_id)
+    engine, schema = work.provisioning.owner.ddl_engine, tenant.schema_name
+    await migrations.upgrade(engine, tenant_tree(), schema=schema)
+
+    await work.provisioning.migrate_schema(requested.execution_id)
+
+    may_write = text("SELECT has_table_privilege(:role, :table, 'INSERT, UPDATE, DELETE')")
+    async with engine.connect() as connection:
+        table = {"role": tenant.role_name, "table": f"{schema}.alembic_version"}
+        assert await connection.scalar(may_write, table) is False
+
+
 async def test_gives_the_tenant_its_creator_as_owner(work: BackgroundWork) -> None:
     requested = await background.request_tenant(work)
     mine = col(UserTenantMembership.tenant_id) == requested.tenant_id

@@ -76,12 +76,12 @@ class Provisioning:
 
     async def _migrate(self, work: TenantWork) -> None:
         engine, tree, schema = self.owner.ddl_engine, tenant_tree(), work.tenant.schema_name
-        with suppress(
-            migrations.UnknownMigration
-        ):  # of a newer release, which knows what it has done
+        # What a newer release has migrated is left as it is.
+        with suppress(migrations.UnknownMigration):
             if not await migrations.is_at_head(engine, tree, schema=schema):
                 await migrations.upgrade(engine, tree, schema=schema)
-                await tenancy.protect_version_table(work.connection, schema=schema, role=work.role)
+        # Whether or not: migrations have a transaction of their own, and this one may have been cut off.
+        await tenancy.protect_version_table(work.connection, schema=schema, role=work.role)
 
     async def drop_unready(self, execution_id: UUID) -> None:
         """Drop what was made of a tenant that has not become ready."""
