@@ -1,5 +1,7 @@
 """What background work takes of PostgreSQL's connections counts when workers are started."""
 
+import socket
+
 from tests.shell import Shell, rows
 
 
@@ -8,9 +10,12 @@ def test_workers_whose_background_work_does_not_fit_are_refused(shell: Shell) ->
         shell.settings, "SELECT setting::int FROM pg_settings WHERE name = 'max_connections'"
     )
     pool = {"DATABASE__POOL_SIZE": str(limit // 4), "DATABASE__MAX_OVERFLOW": "0"}
-    background = str(limit // 4)
+    background = {"BACKGROUND__CONCURRENCY": str(limit // 4)}
 
-    outcome = shell.run("api", "--workers", "2", BACKGROUND__CONCURRENCY=background, **pool)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        # Should it be let in, it does not serve.
+        port = str(taken.getsockname()[1])
+        outcome = shell.run("api", "--workers", "2", "--port", port, **background, **pool)
 
     each = limit // 4 + 2 * (limit // 4 + 1) + 2
     assert outcome.code == 1
