@@ -17,11 +17,15 @@ async def started(app: ASGIApp) -> AsyncIterator[None]:
         scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
         await app(scope, told.get, answers.put)
 
-    living = asyncio.create_task(live())
-    for phase in ("startup", "shutdown"):
+    async def pass_through(phase: str) -> None:
         await told.put({"type": f"lifespan.{phase}"})
         answer = await answers.get()
         assert answer["type"] == f"lifespan.{phase}.complete", answer
-        if phase == "startup":
-            yield
-    await living
+
+    living = asyncio.create_task(live())
+    await pass_through("startup")
+    try:
+        yield
+    finally:
+        await pass_through("shutdown")
+        await living

@@ -20,6 +20,7 @@ from app.models.public.refresh_tokens import RefreshToken
 from app.models.public.user_tenant_membership import UserTenantMembership
 from app.models.public.users import User
 from tests.factories import Factory, SignedIn
+from tests.lifespan import started
 from tests.sending import send
 
 PATH = "/projects"
@@ -62,7 +63,7 @@ async def test_where_a_token_may_be_left_out_a_wrong_one_is_refused(
     app.include_router(router)
     transport, caller = httpx.ASGITransport(app), await factory.signed_in()
     async with (
-        app.router.lifespan_context(app),
+        started(app),
         httpx.AsyncClient(transport=transport, base_url="http://testserver") as client,
     ):
         nobody = await client.get("/visitors")

@@ -24,12 +24,15 @@ async def test_connections_that_the_server_closed_cost_no_request(
     database: Database, admin_url: str
 ) -> None:
     acme = await tenant_id(database, "acme")
+    pool = database.engine.url
     connection = await asyncpg.connect(admin_url)
-    await connection.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1",
-        database.engine.url.database,
+    ended = await connection.fetch(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND usename = $2",
+        pool.database,
+        pool.username,
     )
     await connection.close()
+    assert ended
     assert isinstance(await names(database, acme), set)
 
 

@@ -12,6 +12,7 @@ from app.api.routing import APIRouter
 from app.core.settings import Settings
 from app.main import create_app
 from tests.factories import Factory
+from tests.lifespan import started
 
 router = APIRouter(prefix="/detached", route_class=DetachedRoute)
 
@@ -38,7 +39,7 @@ async def get(app: FastAPI, path: str, token: str | None = None) -> httpx.Respon
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with (
-        app.router.lifespan_context(app),
+        started(app),
         httpx.AsyncClient(transport=transport, base_url="http://testserver") as client,
     ):
         return await client.get(f"/detached/{path}", headers=headers)

@@ -10,12 +10,13 @@ from fastapi import FastAPI
 from app.core.settings import DatabaseSettings, DevSettings, Settings
 from app.main import create_app
 from tests import background
+from tests.lifespan import started
 from tests.wire import PostgresWire, through
 
 
-async def started(settings: Settings, path: str) -> httpx.Response:
+async def answer_of(settings: Settings, path: str) -> httpx.Response:
     app = create_app(settings)
-    async with app.router.lifespan_context(app):
+    async with started(app):
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
             return await client.get(path)
@@ -50,7 +51,7 @@ async def test_readiness_turns_within_about_a_second(settings: Settings) -> None
         app = create_app(settings.model_copy(update={"database": database}))
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with (
-            app.router.lifespan_context(app),
+            started(app),
             httpx.AsyncClient(transport=transport, base_url="http://testserver") as client,
         ):
 
@@ -93,7 +94,7 @@ async def test_the_start_page_of_production_tells_nothing(client: httpx.AsyncCli
 
 async def test_the_start_page_of_development_links_the_tools(settings: Settings) -> None:
     dev = DevSettings.model_validate({"pages": {"Mailbox": "http://127.0.0.1:1025"}})
-    answer = await started(settings.model_copy(update={"environment": "dev", "dev": dev}), "/")
+    answer = await answer_of(settings.model_copy(update={"environment": "dev", "dev": dev}), "/")
     assert answer.headers["content-type"].startswith("text/html")
     assert 'href="http://127.0.0.1:1025"' in answer.text
     assert "owner@acme.test" in answer.text
@@ -101,7 +102,7 @@ async def test_the_start_page_of_development_links_the_tools(settings: Settings)
 
 async def test_the_mailbox_is_one_redirect_away(settings: Settings) -> None:
     dev = DevSettings.model_validate({"pages": {"Mailbox": "http://127.0.0.1:1025"}})
-    answer = await started(
+    answer = await answer_of(
         settings.model_copy(update={"environment": "dev", "dev": dev}), "/mailbox"
     )
     assert (answer.status_code, answer.headers["location"]) == (307, "http://127.0.0.1:1025")

@@ -20,6 +20,7 @@ from tests import background, databases, outcomes
 from tests.engines import TestedEngine
 from tests.environments import environment_of
 from tests.factories import Factory, SignedIn
+from tests.lifespan import started
 from tests.pooler import DOCUMENT, PgBouncer, documented
 from tests.shell import Shell
 
@@ -61,7 +62,7 @@ async def behind(separate: Settings, pooler: PgBouncer, admin_url: str) -> Setti
 @pytest.fixture(scope="module")
 async def served(behind: Settings) -> AsyncIterator[FastAPI]:
     app = create_app(behind)
-    async with app.router.lifespan_context(app):
+    async with started(app):
         yield app
 
 

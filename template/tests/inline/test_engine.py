@@ -23,6 +23,7 @@ from app.services.background_work import BackgroundWork
 from app.services.workflow_attempts import RETRIES, Retries, WorkflowAttempts
 from tests import background, outcomes
 from tests.environments import environment_of
+from tests.lifespan import started
 from tests.plans import OPEN_EXECUTIONS, plans_of
 from tests.shell import Shell
 from tests.smtp_server import SmtpServer
@@ -243,7 +244,7 @@ async def test_the_api_process_does_it_from_start_to_shutdown(
     work: BackgroundWork, separate: Settings
 ) -> None:
     app = create_app(separate)
-    async with app.router.lifespan_context(app):
+    async with started(app):
         requested = await background.request_tenant(work)
         await background.eventually(lambda: background.have_ended(work, requested.execution_id))
 

@@ -26,6 +26,7 @@ from app.core.settings import Settings
 from app.main import create_app
 from app.models.public.tenants import Tenant, TenantStatus
 from tests.factories import Factory, SignedIn
+from tests.lifespan import started
 from tests.routes.tables import table
 from tests.sending import send
 
@@ -205,7 +206,7 @@ async def world_of(settings: Settings) -> AsyncIterator[World]:
     app = create_app(settings)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with (
-        app.router.lifespan_context(app),
+        started(app),
         httpx.AsyncClient(transport=transport, base_url="http://testserver") as client,
     ):
         yield await World.of(app, client, Factory(app.state.components, client))
