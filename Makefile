@@ -27,10 +27,11 @@ faults: ## Break what a render runs on, under load, in two to three minutes [ONL
 test: export RECORDED := yes
 test: lint test-template test-suites ## Every test: the template's, then the suites of what it renders [ANSWERS]
 
+# The serial ones by name: what mostly waits for clocks is then beside what works, not left over at the end.
 test-template: ## Those of the template: what it asks, writes and updates, and the demo [ANSWERS]
 	@scripts/bootstrap
 	@$(PYTHON) -m pytest -n 2 --dist worksteal -m "not serial"
-	@$(PYTHON) -m pytest -n 2 --dist loadfile -m serial --ignore=tests/test_suites.py
+	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m serial --ignore=tests/test_suites.py
 
 test-quick: export MATRIX := pairs
 test-quick: export SUITE := -m "not slow"
