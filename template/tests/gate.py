@@ -13,6 +13,8 @@ class Gate:
     def __init__(self, host: str, port: int) -> None:
         self.target = (host, port)
         self.port = 0
+        self.silent = False
+        """Whether everything stays open and nothing passes, as when a host has vanished."""
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
 
@@ -75,6 +77,8 @@ class Gate:
     ) -> None:
         with suppress(OSError):
             while data := await reader.read(_CHUNK_BYTES):
+                if self.silent:
+                    continue
                 self.overhear(client, data, from_client=writer is not client)
                 writer.write(data)
                 await writer.drain()

@@ -1,8 +1,9 @@
 """What happens to the server in the middle of a transaction costs one request at most, and no connection."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -13,6 +14,7 @@ from sqlalchemy.engine import make_url
 
 from app.core.db.database import Database
 from app.core.db.sessions import LobbySession, TenantSession
+from app.core.db.unit_of_work import Side
 from app.core.errors import Unavailable
 from app.core.settings import DatabaseSettings, Settings
 from app.services.background_failures import is_final
@@ -61,12 +63,12 @@ class SlowFarewell(Gate):
 
 @asynccontextmanager
 async def one_connection_behind(
-    settings: DatabaseSettings,
+    settings: DatabaseSettings, **others: timedelta
 ) -> AsyncIterator[tuple[SlowFarewell, Database]]:
     url = make_url(settings.url.get_secret_value())
     async with SlowFarewell(url.host or "", url.port or 5432) as gate:
         through = url.set(host="127.0.0.1", port=gate.port).render_as_string(hide_password=False)
-        changes = {"url": SecretStr(through), "pool_size": 1, "max_overflow": 0}
+        changes = {"url": SecretStr(through), "pool_size": 1, "max_overflow": 0, **others}
         async with Database(settings.model_copy(update=changes)) as database:
             yield gate, database
 
@@ -112,6 +114,58 @@ async def test_a_farewell_within_a_transaction_is_a_reason_to_try_again(
         assert database.pool.checkedout() == 0
         async with database.lobby() as lobby:
             assert await backend(lobby)
+
+
+async def fetched(lobby: LobbySession) -> None:
+    await lobby.unit.fetch(Side.LOBBY, "SELECT 1", [])
+
+
+async def executed(lobby: LobbySession) -> None:
+    await lobby.execute(text("SELECT 1"))
+
+
+async def saved(lobby: LobbySession) -> None:
+    async with lobby.savepoint():
+        await executed(lobby)
+
+
+async def committed(_lobby: LobbySession) -> None:
+    """What comes next is the COMMIT."""
+
+
+async def test_a_server_that_says_nothing_more_is_given_up(
+    database_settings: DatabaseSettings,
+) -> None:
+    async def is_given_up(step: Callable[[LobbySession], Awaitable[None]]) -> None:
+        async def request(database: Database, gate: SlowFarewell) -> None:
+            async with database.lobby() as lobby:
+                await backend(lobby)
+                gate.silent = True
+                await step(lobby)
+
+        limit = timedelta(seconds=0.1)
+        async with one_connection_behind(database_settings, statement_timeout=limit) as door:
+            gate, database = door
+            with pytest.raises(Unavailable):
+                await request(database, gate)
+            gate.silent = False
+            async with database.lobby() as lobby:
+                assert await backend(lobby)
+
+    async with asyncio.timeout(4):
+        await asyncio.gather(*map(is_given_up, (fetched, executed, saved, committed)))
+
+
+async def test_a_host_that_does_not_answer_is_waited_for_as_for_a_connection(
+    database_settings: DatabaseSettings,
+) -> None:
+    patience = timedelta(seconds=0.1)
+    async with one_connection_behind(database_settings, pool_timeout=patience) as (gate, database):
+        gate.silent = True
+        async with asyncio.timeout(2):
+            with pytest.raises(Unavailable):
+                await tenant_id(database, "acme")
+        assert database.pool.checkedout() == 0
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import event
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -13,6 +13,9 @@ from sqlalchemy.pool import NullPool
 from app.core import about
 from app.core.db import tenancy
 from app.core.settings import DatabaseSettings
+
+_FAREWELL_SECONDS: Final = 2.0
+"""How much later than `DATABASE__STATEMENT_TIMEOUT` a server may say that it has stopped a statement."""
 
 
 def create_pool(settings: DatabaseSettings) -> AsyncEngine:
@@ -38,6 +41,7 @@ def create_pool(settings: DatabaseSettings) -> AsyncEngine:
         connect_args=_connect_args(settings),
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    event.listen(engine.sync_engine, "handle_error", _give_up_silent)
     return engine
 
 
@@ -79,17 +83,24 @@ def _url(value: str) -> Any:
 
 
 def _connect_args(settings: DatabaseSettings) -> dict[str, Any]:
+    timeout = settings.statement_timeout.total_seconds()
+    # A host that has vanished says nothing any more, and TCP does not ask it while an answer is waited for.
+    patience = {
+        "timeout": settings.pool_timeout.total_seconds(),
+        "command_timeout": timeout + _FAREWELL_SECONDS if timeout else None,
+    }
     if settings.pooler == "transaction":
         # The next transaction may run on another backend: no statement can stay prepared, and PgBouncer refuses
         # start-up parameters. `UnitOfWork` sets the time limits in each transaction instead.
-        return {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
+        return {**patience, "statement_cache_size": 0, "prepared_statement_cache_size": 0}
     return {
+        **patience,
         "server_settings": {
             "application_name": about.SLUG,
             **tenancy.START_WITHOUT_PATH,
-            "statement_timeout": str(int(settings.statement_timeout.total_seconds() * 1000)),
+            "statement_timeout": str(int(timeout * 1000)),
             "lock_timeout": str(int(settings.lock_timeout.total_seconds() * 1000)),
-        }
+        },
     }
 
 
@@ -97,3 +108,10 @@ def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
     # Costs no round trip: the driver knows when the server has hung up, as it does on a restart.
     if connection.driver_connection.is_closed():
         raise DisconnectionError
+
+
+def _give_up_silent(context: ExceptionContext) -> None:
+    # Nobody knows what such a server has done: the connection can say nothing more to it, not even ROLLBACK.
+    if isinstance(context.original_exception, TimeoutError) and context.connection:
+        pooled: Any = context.connection.connection
+        pooled.driver_connection.terminate()

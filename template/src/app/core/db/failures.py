@@ -22,6 +22,8 @@ _TRANSIENT: Final = (
     asyncpg.exceptions.ReadOnlySQLTransactionError,
     PoolTimeoutError,
     ConnectionError,
+    # The server has said nothing for longer than a statement may take.
+    TimeoutError,
 )
 
 _LOST_CONNECTION: Final = (

@@ -68,9 +68,7 @@ class UnitOfWork:
     async def fetch(self, side: Side, sql: str, arguments: list[Any]) -> list[Any]:
         """Run one statement at the speed of the driver, with the rights of `side`."""
         await self._take(side)
-        started = perf_counter()
-        records: list[Any] = await self._driver.fetch(sql, *arguments)
-        self._observed(started)
+        records: list[Any] = await self._answer(self._driver.fetch(sql, *arguments))
         return records
 
     async def orm(self, side: Side) -> AsyncSession:
@@ -135,14 +133,20 @@ class UnitOfWork:
             self.side = side
 
     async def _send(self, script: str) -> str:
-        started = perf_counter()
-        status: str = await self._driver.execute(script)
-        self._observed(started)
+        status: str = await self._answer(self._driver.execute(script))
         return status
 
-    def _observed(self, started: float) -> None:
+    async def _answer(self, asked: Awaitable[Any]) -> Any:
+        started = perf_counter()
+        try:
+            answer = await asked
+        except TimeoutError:
+            # As `engine` does for the ORM: nobody knows what a silent server has done.
+            self._driver.terminate()
+            raise
         if self._observe is not None:
             self._observe(perf_counter() - started)
+        return answer
 
     async def _open(self, statement: str) -> None:
         for attempt in range(1, _ATTEMPTS + 1):
