@@ -51,7 +51,8 @@ async def separate(settings: Settings, admin_url: str) -> AsyncIterator[Settings
     """Yield settings with a database of their own, which is dropped afterwards."""
     name = f"lobby_test_{secrets.token_hex(6)}"
     await databases.clone(admin_url, name)
-    yield settings.model_copy(update={"database": databases.settings_for(admin_url, name)})
+    database = databases.settings_for(admin_url, name, **databases.PATIENCE)
+    yield settings.model_copy(update={"database": database})
     await databases.drop(admin_url, name)
 
 
@@ -62,7 +63,8 @@ async def empty(settings: Settings, admin_url: str) -> AsyncIterator[Settings]:
     connection = await asyncpg.connect(admin_url)
     await connection.execute(f'CREATE DATABASE "{name}" OWNER {databases.OWNER}')
     await connection.close()
-    yield settings.model_copy(update={"database": databases.settings_for(admin_url, name)})
+    database = databases.settings_for(admin_url, name, **databases.PATIENCE)
+    yield settings.model_copy(update={"database": database})
     await databases.drop(admin_url, name)
 
 

@@ -8,7 +8,9 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
+from typing import Any, Final
 
 import asyncpg
 from sqlalchemy import text
@@ -25,16 +27,20 @@ OWNER, LOGIN, PASSWORD = "lobby_test_owner", "lobby_test_app", "lobby-test"
 STANDING = ("acme", "globex")
 """Tenants that every database has, ready, without data."""
 
+PATIENCE: Final = {"pool_timeout": timedelta(seconds=30)}
+"""For services within a test's process, which whatever else it does may keep from connecting for seconds."""
+
 _LOCK = 7_003_001
 _ROOT = Path(__file__).parents[1]
 
 
-def settings_for(admin_url: str, database: str) -> DatabaseSettings:
+def settings_for(admin_url: str, database: str, **others: Any) -> DatabaseSettings:
     """Return the settings of a service that uses `database`."""
     return DatabaseSettings.model_validate(
         {
             "url": _url(admin_url, LOGIN, database),
             "owner_url": _url(admin_url, OWNER, database),
+            **others,
         }
     )
 
