@@ -35,7 +35,7 @@ test-template: ## Those of the template: what it asks, writes and updates, and t
 
 test-quick: export MATRIX := pairs
 test-quick: export SUITE := -m "not slow"
-test-quick: export SPREAD := 4
+test-quick: export SPREAD := 6
 test-quick: lint ## The same for a covering array of pairs that shares suites out, without slow tests
 	@$(PYTHON) -m pytest -n 2 -m "not serial and not slow"
 	@$(PYTHON) -m pytest -m "serial and not slow"
