@@ -51,7 +51,7 @@ async def separate(settings: Settings, admin_url: str) -> AsyncIterator[Settings
     """Yield settings with a database of their own, which is dropped afterwards."""
     name = f"lobby_test_{secrets.token_hex(6)}"
     await databases.clone(admin_url, name)
-    database = databases.settings_for(admin_url, name, **databases.PATIENCE)
+    database = databases.patient_settings_for(admin_url, name)
     yield settings.model_copy(update={"database": database})
     await databases.drop(admin_url, name)
 
@@ -63,7 +63,7 @@ async def empty(settings: Settings, admin_url: str) -> AsyncIterator[Settings]:
     connection = await asyncpg.connect(admin_url)
     await connection.execute(f'CREATE DATABASE "{name}" OWNER {databases.OWNER}')
     await connection.close()
-    database = databases.settings_for(admin_url, name, **databases.PATIENCE)
+    database = databases.patient_settings_for(admin_url, name)
     yield settings.model_copy(update={"database": database})
     await databases.drop(admin_url, name)
 

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
 
 import asyncpg
 from sqlalchemy import text
@@ -27,22 +26,24 @@ OWNER, LOGIN, PASSWORD = "lobby_test_owner", "lobby_test_app", "lobby-test"
 STANDING = ("acme", "globex")
 """Tenants that every database has, ready, without data."""
 
-PATIENCE: Final = {"pool_timeout": timedelta(seconds=30)}
-"""For services within a test's process, which whatever else it does may keep from connecting for seconds."""
-
 _LOCK = 7_003_001
 _ROOT = Path(__file__).parents[1]
 
 
-def settings_for(admin_url: str, database: str, **others: Any) -> DatabaseSettings:
+def settings_for(admin_url: str, database: str) -> DatabaseSettings:
     """Return the settings of a service that uses `database`."""
     return DatabaseSettings.model_validate(
         {
             "url": _url(admin_url, LOGIN, database),
             "owner_url": _url(admin_url, OWNER, database),
-            **others,
         }
     )
+
+
+def patient_settings_for(admin_url: str, database: str) -> DatabaseSettings:
+    """Return those of a service in a test's process, which may be too busy to connect for seconds."""
+    settings = settings_for(admin_url, database)
+    return settings.model_copy(update={"pool_timeout": timedelta(seconds=30)})
 
 
 async def clone(admin_url: str, name: str) -> None:

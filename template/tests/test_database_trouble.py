@@ -17,7 +17,7 @@ from app.core.db.sessions import LobbySession, TenantSession
 from app.core.db.unit_of_work import Side
 from app.core.errors import Unavailable
 from app.core.settings import DatabaseSettings, Settings
-from app.services.background_failures import is_final
+from app.services.background_failures import describe, is_final
 from tests.gate import Gate
 from tests.test_unit_of_work import Kept, names, tenant_id
 
@@ -163,9 +163,11 @@ async def test_a_host_that_does_not_answer_is_waited_for_as_for_a_connection(
     async with one_connection_behind(database_settings, pool_timeout=patience) as (gate, database):
         gate.silent = True
         async with asyncio.timeout(2):
-            with pytest.raises(Unavailable):
+            with pytest.raises(Unavailable) as caught:
                 await tenant_id(database, "acme")
         assert database.pool.checkedout() == 0
+    assert caught.value.__cause__
+    assert describe(caught.value.__cause__) == "TimeoutError"
 
 
 @pytest.mark.parametrize(

@@ -21,13 +21,14 @@ _ATTEMPTS_OF_ERRORS: Final = 3
 
 
 def describe(exc: BaseException) -> str:
-    """Return one line for an operator: the kind of failure and its message.
+    """Return one line for an operator: the kind of failure and its message, if it has one.
 
     PostgreSQL's further lines quote values of rows, SQLAlchemy's quote SQL: they stay in the log.
     """
     cause = driver_error(exc)
     message = str(cause).partition("\n")[0]
-    return f"{type(cause).__name__}: {message}"[:MAX_LENGTH]
+    kind = type(cause).__name__
+    return f"{kind}: {message}"[:MAX_LENGTH] if message else kind
 
 
 def may_pass(exc: BaseException) -> bool:

@@ -83,11 +83,11 @@ def _url(value: str) -> Any:
 
 
 def _connect_args(settings: DatabaseSettings) -> dict[str, Any]:
-    timeout = settings.statement_timeout.total_seconds()
+    limit_seconds = settings.statement_timeout.total_seconds()
     # A host that has vanished says nothing any more, and TCP does not ask it while an answer is waited for.
     patience = {
         "timeout": settings.pool_timeout.total_seconds(),
-        "command_timeout": timeout + _FAREWELL_SECONDS if timeout else None,
+        "command_timeout": limit_seconds + _FAREWELL_SECONDS if limit_seconds else None,
     }
     if settings.pooler == "transaction":
         # The next transaction may run on another backend: no statement can stay prepared, and PgBouncer refuses
@@ -98,7 +98,7 @@ def _connect_args(settings: DatabaseSettings) -> dict[str, Any]:
         "server_settings": {
             "application_name": about.SLUG,
             **tenancy.START_WITHOUT_PATH,
-            "statement_timeout": str(int(timeout * 1000)),
+            "statement_timeout": str(int(limit_seconds * 1000)),
             "lock_timeout": str(int(settings.lock_timeout.total_seconds() * 1000)),
         },
     }
