@@ -63,7 +63,7 @@ class SlowFarewell(Gate):
 
 @asynccontextmanager
 async def one_connection_behind(
-    settings: DatabaseSettings, **others: timedelta
+    settings: DatabaseSettings, **others: Any
 ) -> AsyncIterator[tuple[SlowFarewell, Database]]:
     url = make_url(settings.url.get_secret_value())
     async with SlowFarewell(url.host or "", url.port or 5432) as gate:
@@ -136,15 +136,17 @@ async def committed(_lobby: LobbySession) -> None:
 async def test_a_server_that_says_nothing_more_is_given_up(
     database_settings: DatabaseSettings,
 ) -> None:
-    async def is_given_up(step: Callable[[LobbySession], Awaitable[None]]) -> None:
+    async def is_given_up(
+        step: Callable[[LobbySession], Awaitable[None]], pooler: str = "none"
+    ) -> None:
         async def request(database: Database, gate: SlowFarewell) -> None:
             async with database.lobby() as lobby:
                 await backend(lobby)
                 gate.silent = True
                 await step(lobby)
 
-        limit = timedelta(seconds=0.1)
-        async with one_connection_behind(database_settings, statement_timeout=limit) as door:
+        changes = {"statement_timeout": timedelta(seconds=0.1), "pooler": pooler}
+        async with one_connection_behind(database_settings, **changes) as door:
             gate, database = door
             with pytest.raises(Unavailable):
                 await request(database, gate)
@@ -152,8 +154,12 @@ async def test_a_server_that_says_nothing_more_is_given_up(
             async with database.lobby() as lobby:
                 assert await backend(lobby)
 
+    # Two seconds, and no second wait for a ROLLBACK.
     async with asyncio.timeout(4):
-        await asyncio.gather(*map(is_given_up, (fetched, executed, saved, committed)))
+        await asyncio.gather(
+            *map(is_given_up, (fetched, executed, saved, committed)),
+            is_given_up(fetched, pooler="transaction"),
+        )
 
 
 async def test_a_host_that_does_not_answer_is_waited_for_as_for_a_connection(
