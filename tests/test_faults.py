@@ -26,7 +26,10 @@ COMBINATIONS: list[Answers] = [
         ("token", "inline", "redis", "oidc"),
     )
 ]
-TIMEOUT_SECONDS = 480
+STRETCH = 4
+"""The other half of the suite takes its share of the machine; alone on it, `make faults` judges by the bounds."""
+
+TIMEOUT_SECONDS = 900
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def runs(
 def make_faults(service: Path, into: Path) -> Run:
     """Make every fault, and return what came of it."""
     done = subprocess.run(
-        [sys.executable, "-m", "faults", "--into", str(into)],
+        [sys.executable, "-m", "faults", "--stretch", str(STRETCH), "--into", str(into)],
         cwd=service,
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(service), str(service / "src")])},
         stdout=subprocess.PIPE,
@@ -68,6 +71,14 @@ def make_faults(service: Path, into: Path) -> Run:
     return Run(
         done.returncode, done.stdout, json.loads(results.read_text()) if results.exists() else []
     )
+
+
+def verdict_first(output: str) -> str:
+    """Return what was found, and then the end of what the service logged: a report of this may be cut."""
+    lines = output.splitlines()
+    found = [line for line in lines if " | {" not in line]
+    logged = [line for line in lines if " | {" in line]
+    return "\n".join([*found, *logged[-10:]])
 
 
 def test_each_engine_is_among_them() -> None:
@@ -89,7 +100,7 @@ def test_every_fault_is_survived(
         f"{name(answers)}: {survived} of {len(run.results)} faults survived,"
         f" {sent} requests sent, {len(lost)} lost"
     )
-    assert run.code == 0, run.output[-8000:]
+    assert run.code == 0, verdict_first(run.output)
     assert survived == len(run.results) > 0
     assert not lost
     # The load was one, and each fault that has to be felt was felt.

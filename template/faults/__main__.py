@@ -23,6 +23,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="faults whose names contain this, in any case")
     parser.add_argument(
+        "--stretch",
+        type=float,
+        default=1,
+        help="how many times longer everything may take, as beside other work; 1",
+    )
+    parser.add_argument(
         "--into", type=Path, default=ROOT / "docs", help="folder for what is kept; docs"
     )
     arguments = parser.parse_args()
@@ -32,7 +38,7 @@ def main() -> None:
     if not wanted:
         sys.exit(f"There is no such fault; there are {', '.join(f.name for f in FAULTS)}.")
     into = arguments.into.absolute()
-    results = asyncio.run(_make(wanted))
+    results = asyncio.run(_make(wanted, arguments.stretch))
     print(report.summary(results))
     if wanted == list(FAULTS):
         report.write(results, into)
@@ -40,10 +46,10 @@ def main() -> None:
     sys.exit(not all(result.is_survived for result in results))
 
 
-async def _make(faults: Sequence[Fault]) -> list[Result]:
+async def _make(faults: Sequence[Fault], stretch: float) -> list[Result]:
     began, results = time.monotonic(), []
     async with stage() as running, cast(running.url) as people:
-        async for result in run(running, people, faults):
+        async for result in run(running, people, faults, stretch):
             results.append(result)
             print(f"faults: {time.monotonic() - began:3.0f} s, {report.line(result)}", flush=True)
         if not all(result.is_survived for result in results):

@@ -16,7 +16,7 @@ from app.core.roles import Role
 from app.core.settings import load_settings
 from app.main import create_app
 from faults.ledger import Answer, Founded, Ledger, Written
-from faults.waiting import happens, now
+from faults.waiting import PATIENCE_SECONDS, happens, now
 from tests.databases import STANDING
 from tests.factories import Factory, SignedIn
 
@@ -25,7 +25,6 @@ MEMBERS: Final = 3
 
 _PAUSE_SECONDS: Final = 0.04
 _FOUNDING_SECONDS: Final = 0.6
-_PATIENCE_SECONDS: Final = 60.0
 _FOUNDED: Final = 2
 _PROBLEM: Final = "application/problem+json"
 
@@ -49,7 +48,7 @@ async def cast(url: str) -> AsyncIterator[Cast]:
         base_url=url,
         headers={"Host": "testserver"},
         limits=limits,
-        timeout=_PATIENCE_SECONDS,
+        timeout=PATIENCE_SECONDS,
     ) as client:
         factory = Factory(components, client)
         founder = await factory.signed_in()
@@ -164,14 +163,14 @@ class Founding:
         return tenant
 
     async def wait_until_ready(self, tenant: Founded) -> bool:
-        """Look again and again; no longer than a minute."""
+        """Look again and again; no longer than two minutes."""
 
         async def is_ready() -> bool:
             await asyncio.sleep(_PAUSE_SECONDS)
             answer = await ask(self.founder, self.ledger, "GET", f"/tenants/{tenant.slug}")
             return answer is not None and answer.is_success and answer.json()["status"] == "ready"
 
-        return await happens(is_ready, _PATIENCE_SECONDS)
+        return await happens(is_ready, PATIENCE_SECONDS)
 
     async def delete(self, tenant: Founded) -> None:
         """Delete a tenant that is ready."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, Self
 
 from faults.clients import Cast
 from faults.ledger import Ledger
@@ -48,3 +48,12 @@ class Fault:
     """Whether tenants are founded and deleted meanwhile."""
     before: Callable[[Scene], AbstractAsyncContextManager[None]] | None = None
     """What it needs around it, made while nobody sends requests."""
+
+    def stretched(self, factor: float) -> Self:
+        """Return it with bounds that are so many times longer."""
+        return replace(
+            self,
+            work_within=self.work_within * factor,
+            answers_within=self.answers_within * factor,
+            requests_within=self.requests_within * factor,
+        )

@@ -14,6 +14,17 @@ from faults.ledger import Founded, Ledger, Written
 _FINAL: Final = ("ready", "deleted")
 
 _OPEN: Final = "SELECT count(*) FROM public.workflow_executions WHERE finished_at IS NULL"
+_UNFINISHED: Final = """
+SELECT format('open: %s %s for %s s', kind, status, round(extract(epoch FROM now() - created_at)))
+FROM public.workflow_executions WHERE finished_at IS NULL ORDER BY created_at
+"""
+_WAITING: Final = """
+SELECT format('waiting: %s', left(waiting.query, 200))
+    || coalesce(format(', behind %s: %s', holder.state, left(holder.query, 200)), '')
+FROM pg_stat_activity waiting
+LEFT JOIN pg_stat_activity holder ON holder.pid = ANY(pg_blocking_pids(waiting.pid))
+WHERE waiting.wait_event_type = 'Lock'
+"""
 _FAILED: Final = """
 SELECT kind || ': ' || error FROM public.workflow_executions WHERE status = 'failed'
 """
@@ -57,6 +68,12 @@ class Findings:
 async def is_settled(connection: asyncpg.Connection) -> bool:
     """Tell whether no background work is left to do."""
     return not await connection.fetchval(_OPEN)
+
+
+async def unfinished(connection: asyncpg.Connection) -> list[str]:
+    """Return the background work that is open, and who waits for whose locks."""
+    rows = [*await connection.fetch(_UNFINISHED), *await connection.fetch(_WAITING)]
+    return [row[0] for row in rows]
 
 
 async def examine(connection: asyncpg.Connection, ledger: Ledger) -> Findings:

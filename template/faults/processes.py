@@ -15,13 +15,12 @@ from faults.clients import Founding
 from faults.fault import Fault, Scene
 from faults.ledger import Founded
 from faults.stage import API
-from faults.waiting import happens
+from faults.waiting import PATIENCE_SECONDS, happens
 from faults.wires import CommitWire
 from faults.working import ANSWERS, TITLE, WORKING
 from tests.wire import through
 
 _ATTEMPTS: Final = 50
-_PATIENCE_SECONDS: Final = 20.0
 
 _HOLD_UP: Final = """
 SELECT status = 'provisioning' FROM public.tenants WHERE slug = $1 FOR UPDATE
@@ -61,7 +60,7 @@ async def _hold_up_provisioning(connection: asyncpg.Connection, founding: Foundi
     for _ in range(_ATTEMPTS):
         tenant = await founding.found()
         schema = tenancy.schema_name(tenant.slug)
-        await happens(partial(_exists, connection, schema), _PATIENCE_SECONDS)
+        await happens(partial(_exists, connection, schema), PATIENCE_SECONDS)
         await connection.execute("BEGIN")
         # Each step locks the tenant; between two of them it is ours.
         if await connection.fetchval(_HOLD_UP, tenant.slug):
@@ -78,7 +77,7 @@ async def _until_somebody_waits(connection: asyncpg.Connection) -> None:
     async def somebody_waits() -> bool:
         return bool(await connection.fetchval(_BEHIND))
 
-    if not await happens(somebody_waits, _PATIENCE_SECONDS):
+    if not await happens(somebody_waits, PATIENCE_SECONDS):
         raise RuntimeError("nobody works on what is held up")
 
 
@@ -99,7 +98,7 @@ async def _behind_a_wire(scene: Scene) -> AsyncIterator[None]:
 async def _killed_before_the_answer(scene: Scene) -> AsyncIterator[None]:
     [wire] = scene.wires
     wire.victim = scene.stage.running[API].pid
-    async with asyncio.timeout(_PATIENCE_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await wire.killed.wait()
     await scene.stage.stop(API, signal.SIGKILL)
     yield

@@ -15,16 +15,15 @@ import httpx
 from app.dev.stack import PROCESSES
 from faults.clients import Cast, Founding, use
 from faults.fault import Fault, Scene
-from faults.invariants import Findings, examine, is_settled
+from faults.invariants import Findings, examine, is_settled, unfinished
 from faults.ledger import Ledger
 from faults.stage import API, Stage
-from faults.waiting import happens, now
+from faults.waiting import PATIENCE_SECONDS, happens, now
 
 IN_A_ROW: Final = 30
 """Good answers, over all clients, that make a service normal."""
 
 _WARM_SECONDS: Final = 1.0
-_PATIENCE_SECONDS: Final = 60.0
 _USED: Final = re.compile(r'^db_pool_connections\{.*state="used".*\} (\d+)', re.MULTILINE)
 
 
@@ -42,7 +41,7 @@ class Result:
     """The same of background work: what waited was done, and a new tenant was made."""
     findings: Findings
     complaints: list[str] = field(default_factory=list)
-    """Which bounds did not hold."""
+    """Which bounds did not hold, and what was still open then."""
 
     @property
     def requests(self) -> int:
@@ -55,14 +54,16 @@ class Result:
         return not self.complaints and not self.findings.all()
 
 
-async def run(stage: Stage, cast: Cast, faults: Sequence[Fault]) -> AsyncIterator[Result]:
-    """Yield each fault's result as soon as it is known."""
+async def run(
+    stage: Stage, cast: Cast, faults: Sequence[Fault], stretch: float
+) -> AsyncIterator[Result]:
+    """Yield each fault's result as soon as it is known; its bounds are multiplied by `stretch`."""
     for fault in faults:
         scene = Scene(stage, cast, Ledger())
         async with AsyncExitStack() as around:
             if fault.before is not None:
                 await around.enter_async_context(fault.before(scene))
-            result = await _one(fault, scene)
+            result = await _one(fault.stretched(stretch), scene)
         yield result
 
 
@@ -74,9 +75,11 @@ async def _one(fault: Fault, scene: Scene) -> Result:
             await asyncio.sleep(fault.lasts)
         ended = now()
         requests_seconds = await _until_normal(scene.ledger, ended)
+        late = asyncio.create_task(_open_at(scene, ended + fault.work_within))
         work_seconds = await _until_work_is_done(scene, ended)
+        late.cancel()
     connection = await asyncpg.connect(scene.stage.admin_url)
-    await happens(partial(is_settled, connection), _PATIENCE_SECONDS)
+    await happens(partial(is_settled, connection), PATIENCE_SECONDS)
     findings = await examine(connection, scene.ledger)
     await connection.close()
     answers = scene.ledger.answers
@@ -89,6 +92,7 @@ async def _one(fault: Fault, scene: Scene) -> Result:
         findings,
     )
     result.complaints += _broken_bounds(fault, result)
+    result.complaints += [] if late.cancelled() else late.result()
     result.complaints += await _unhealthy(fault, scene.stage, pids)
     return result
 
@@ -110,7 +114,7 @@ async def _until_normal(ledger: Ledger, ended: float) -> float | None:
     async def is_normal() -> bool:
         return ledger.normal_at(ended, IN_A_ROW) is not None
 
-    await happens(is_normal, _PATIENCE_SECONDS)
+    await happens(is_normal, PATIENCE_SECONDS)
     normal_at = ledger.normal_at(ended, IN_A_ROW)
     return None if normal_at is None else normal_at - ended
 
@@ -129,9 +133,18 @@ async def _until_work_is_done(scene: Scene, ended: float) -> float | None:
 
     fresh = await founding.found()
     made = fresh.acknowledged and await founding.wait_until_ready(fresh)
-    done = await happens(is_done, _PATIENCE_SECONDS)
+    done = await happens(is_done, PATIENCE_SECONDS)
     await connection.close()
     return now() - ended if made and done else None
+
+
+async def _open_at(scene: Scene, moment: float) -> list[str]:
+    await asyncio.sleep(moment - now())
+    connection = await asyncpg.connect(scene.stage.admin_url)
+    try:
+        return await unfinished(connection)
+    finally:
+        connection.terminate()
 
 
 def _broken_bounds(fault: Fault, result: Result) -> list[str]:
@@ -149,7 +162,8 @@ def _broken_bounds(fault: Fault, result: Result) -> list[str]:
         ("background work: normal", result.work_seconds, fault.work_within),
     ):
         if measured is None or measured > limit:
-            complaints.append(f"{what} after {measured} s, more than {limit:g} s")
+            told = "never" if measured is None else f"after {measured:.1f} s"
+            complaints.append(f"{what} {told}, within {limit:g} s is promised")
     return complaints
 
 
@@ -157,7 +171,7 @@ async def _unhealthy(fault: Fault, stage: Stage, pids: dict[str, int]) -> list[s
     complaints = [
         f"{name} is not ready"
         for name in PROCESSES
-        if not await happens(partial(asyncio.to_thread, stage.is_ready, name), _PATIENCE_SECONDS)
+        if not await happens(partial(asyncio.to_thread, stage.is_ready, name), PATIENCE_SECONDS)
     ]
     if stage.pids().keys() != pids.keys():
         complaints.append(f"of {', '.join(pids)} run {', '.join(stage.pids())}")

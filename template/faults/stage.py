@@ -19,6 +19,7 @@ from app.dev.servers.base import Server, start
 from app.dev.servers.postgres import SUPERUSER, Postgres
 from app.dev.stack import PROCESSES, SERVERS
 from bench.stage import production_environment
+from faults.waiting import PATIENCE_SECONDS
 from faults.working import PORTS
 from tests import databases
 
@@ -26,7 +27,6 @@ DATABASE: Final = "faults"
 
 API: Final[str] = "api"
 
-_PATIENCE_SECONDS: Final = 30.0
 _KEPT_LINES: Final = 2000
 _ROUTINE: Final = '"level":"info"'
 _CHANGES: Final = {
@@ -79,7 +79,7 @@ class Stage:
         """End a server or process, by its usual signal or by `number`, and wait until it has ended."""
         process = self.running.pop(name)
         process.signal(number or process.command.stop_signal)
-        await asyncio.to_thread(process.wait, _PATIENCE_SECONDS)
+        await asyncio.to_thread(process.wait, PATIENCE_SECONDS)
         self.supervisor.forget(process)
 
     def signal(self, name: str, number: signal.Signals) -> None:
@@ -99,7 +99,7 @@ class Stage:
         return network.answers(f"http://{network.LOOPBACK}:{self.ports[name]}/health/ready")
 
     def _start_server(self, name: str, _changes: Mapping[str, str]) -> None:
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
                 self.running[name] = start(self.servers[name], self.supervisor)
@@ -113,7 +113,7 @@ class Stage:
     def _start_process(self, name: str, changes: Mapping[str, str]) -> None:
         command = python("-m", "app", name, env={**self.environment, **changes})
         process = self.running[name] = self.supervisor.start(name, command, SERVICE_WAVE)
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not self.is_ready(name):
             if process.returncode is not None or time.monotonic() > deadline:
                 raise ServerFailed(f"{name} did not start.\n{process.output()}")

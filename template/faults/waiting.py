@@ -3,8 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from time import monotonic
+from typing import Final
 
-_LOOK_AGAIN_SECONDS = 0.02
+PATIENCE_SECONDS: Final = 120.0
+"""After that, what has not come counts as never."""
+
+_LOOK_AGAIN_SECONDS: Final = 0.02
 
 
 def now() -> float:
