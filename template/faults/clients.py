@@ -25,6 +25,8 @@ MEMBERS: Final = 3
 
 _PAUSE_SECONDS: Final = 0.04
 _FOUNDING_SECONDS: Final = 0.6
+_FOUNDED_AT_ONCE: Final = 4
+"""More would be a load that grows by itself on a slow machine: whoever waits for a tenant asks again and again."""
 _FOUNDED: Final = 2
 _PROBLEM: Final = "application/problem+json"
 
@@ -143,13 +145,15 @@ class Founding:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Go on until told to stop, and until what was acknowledged has become what it is to be."""
-        following = []
-        for turn in itertools.count():
-            if stop.is_set():
-                break
-            tenant = await self.found()
-            if tenant.acknowledged:
-                following.append(asyncio.create_task(self._follow(tenant, delete=turn % 2 == 0)))
+        following: list[asyncio.Task[None]] = []
+        while not stop.is_set():
+            if sum(not task.done() for task in following) < _FOUNDED_AT_ONCE:
+                tenant = await self.found()
+                if tenant.acknowledged:
+                    is_every_other = len(following) % 2 == 0
+                    following.append(
+                        asyncio.create_task(self._follow(tenant, delete=is_every_other))
+                    )
             await asyncio.sleep(_FOUNDING_SECONDS)
         await asyncio.gather(*following)
 

@@ -116,6 +116,21 @@ async def test_a_mail_server_that_hangs_holds_up_nothing_but_mail(
     await outcomes.assert_provisioned(work, requested)
 
 
+async def test_tenants_that_take_long_hold_up_no_mail(
+    work: BackgroundWork, separate: Settings
+) -> None:
+    post = SmtpServer()
+    async with post.open(), background.working(post.used_by(separate)) as with_mail:
+        engine = engine_of(with_mail, separate, concurrency=2)
+        async with held_up_in(engine, with_mail):
+            second = await background.request_tenant(work)
+            _, mail = await background.request_mail(work)
+            await background.eventually(lambda: background.have_ended(work, mail.id))
+            assert not await _has_begun(engine, second.execution_id), "the place is for mail"
+
+    await outcomes.assert_completed(work, mail.id)
+
+
 async def test_one_at_a_time_is_enough_for_mail(work: BackgroundWork, separate: Settings) -> None:
     post = SmtpServer()
     _, mail = await background.request_mail(work)

@@ -1,7 +1,7 @@
 """The API process as the engine of background work (ADR 0019)."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
@@ -87,15 +87,16 @@ class Engine:
         async with self.work.database.lobby() as session:
             # Where a lease ran out, or a row was put back, its task may still be there.
             claims, lease, own = self._claims(session), self.settings.lease, [*self._running]
-            claimed = await claims.claim(free, lease, kinds=_NO_MAIL, but=own)
-            if (room := min(free - len(claimed), self._room_for_mail())) > 0:
-                claimed += await claims.claim(room, lease, kinds=_MAIL, but=own)
+            claimed: list[Claimed] = []
+            for kinds in (_NO_MAIL, _MAIL):
+                if (room := min(free - len(claimed), self._room_for(kinds))) > 0:
+                    claimed += await claims.claim(room, lease, kinds=kinds, but=own)
         return claimed
 
-    def _room_for_mail(self) -> int:
-        # One place is left for the rest: a server that hangs holds what it is sent for long.
-        mails = sum(task.get_name() in _MAIL for task in self._running.values())
-        return max(self.settings.concurrency - 1, 1) - mails
+    def _room_for(self, kinds: Collection[WorkflowKind]) -> int:
+        # One place is left for the others: a mail server may hang, and a large tenant takes long to drop.
+        running = sum(task.get_name() in kinds for task in self._running.values())
+        return max(self.settings.concurrency - 1, 1) - running
 
     def _start(self, claim: Claimed) -> None:
         task = asyncio.create_task(self._carry_out(claim), name=claim.kind)
