@@ -145,7 +145,7 @@ async def test_a_server_that_says_nothing_more_is_given_up(
                 gate.silent = True
                 await step(lobby)
 
-        changes = {"statement_timeout": timedelta(seconds=0.1), "pooler": pooler}
+        changes = {"statement_timeout": timedelta(seconds=0.5), "pooler": pooler}
         async with one_connection_behind(database_settings, **changes) as door:
             gate, database = door
             with pytest.raises(Unavailable):
@@ -154,8 +154,8 @@ async def test_a_server_that_says_nothing_more_is_given_up(
             async with database.lobby() as lobby:
                 assert await backend(lobby)
 
-    # Two seconds, and no second wait for a ROLLBACK.
-    async with asyncio.timeout(4):
+    # Two and a half seconds, and no second wait for a ROLLBACK.
+    async with asyncio.timeout(4.9):
         await asyncio.gather(
             *map(is_given_up, (fetched, executed, saved, committed)),
             is_given_up(fetched, pooler="transaction"),
