@@ -163,7 +163,7 @@ def _broken_bounds(fault: Fault, result: Result) -> list[str]:
     ):
         if measured is None or measured > limit:
             told = "never" if measured is None else f"after {measured:.1f} s"
-            complaints.append(f"{what} {told}, within {limit:g} s is promised")
+            complaints.append(f"{what} {told}, not within {limit:g} s")
     return complaints
 
 
