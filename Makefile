@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo render bench faults test test-template test-quick test-suites jobs lint lock clean
+.PHONY: help demo render bench faults test test-all test-template test-quick test-suites jobs lint lock clean
 
 # Answers to the template's questions, as in ANSWERS="auth_mode=password"; defaults for the rest.
 # make exports it, as it does all that is set on its command line.
@@ -24,8 +24,11 @@ faults: ## Break what a render runs on, under load, in two to three minutes [ONL
 	@scripts/bootstrap && exec $(PYTHON) scripts/faults.py --only "$(ONLY)" $(ANSWERS)
 
 # What one of the three has run, the next takes from there.
-test: export RECORDED := yes
-test: lint test-template test-suites ## Every test: the template's, then the suites of what it renders [ANSWERS]
+test test-all: export RECORDED := yes
+test: export THIN := yes
+test: lint test-template test-suites ## Every combination: twelve suites whole, of the others what can differ [ANSWERS]
+
+test-all: lint test-template test-suites ## Every combination whole, and all that `test` does in turn [ANSWERS]
 
 # The serial ones by name: what mostly waits for clocks is then beside what works, not left over at the end.
 test-template: ## Those of the template: what it asks, writes and updates, and the demo [ANSWERS]

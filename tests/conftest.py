@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from plumbum import local
 from pytest_copie.plugin import Copie
 
 from matrix import choices, command
+from plan import is_thin
 from render import ROOT, TEMPLATE, questions, snapshot
 
 type Renderer = Callable[..., Path]
@@ -34,11 +35,18 @@ IDENTITY = {
 }
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the slow tests of all folders first, so that none of them is what a core waits for at the end."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the slow tests of all folders first, so that none of them is what a core waits for at the end.
+
+    `make test` leaves those out that are marked `exhaustive`.
+    """
     items.sort(
         key=lambda item: not (item.get_closest_marker("slow") or item.get_closest_marker("serial"))
     )
+    if is_thin():
+        left_out = [item for item in items if item.get_closest_marker("exhaustive")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 def pytest_report_header() -> list[str]:
@@ -132,9 +140,8 @@ def render(template: Path) -> Renderer:
         if not done.exists():
             with tempfile.TemporaryDirectory(prefix="draft-", dir=RENDERS) as draft:
                 copie = Copie(template, Path(draft), config_file=Path(os.devnull))
-                with without_git():
-                    # The folder's name would be the project's, and pytest-copie numbers its folders.
-                    result = copie.copy({"project_name": "service"} | answers)
+                # The folder's name would be the project's, and pytest-copie numbers its folders.
+                result = copie.copy({"project_name": "service"} | answers)
                 if result.exception or not result.project_dir:
                     raise result.exception or AssertionError(result.exit_code)
                 whole = Path(draft) / "whole"
@@ -147,18 +154,10 @@ def render(template: Path) -> Renderer:
     return render_once
 
 
-@contextmanager
-def without_git() -> Iterator[None]:
-    """Let Copier not ask git about each file; for renders of a template without .git."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_main, "is_git_available", lambda: False)
-        yield
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _render_faster() -> Iterator[None]:
-    # Copier compiles every part of every path anew: most of a render's time. test_cli.py holds the
-    # result to that of the real command.
+    # Copier compiles every part of every path again, and asks git for each file whether the file system keeps modes:
+    # most of a render's time. test_cli.py compares the result with the real command's.
     environment: Any = vars(_main)["SandboxedEnvironment"]
     compile_source = environment.compile
     compiled: dict[Any, Any] = {}
@@ -175,6 +174,7 @@ def _render_faster() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(environment, "compile", compile_once)
+        patch.setattr(_main, "is_git_available", lambda: False)
         yield
 
 

@@ -108,8 +108,6 @@ class Outcome:
     """Whether arguments chose among its tests."""
     exit_code: int | None = None
     """Pytest's, or None if the process ended without a word."""
-    failed_before: list[str] = field(default_factory=list)
-    """What failed in an attempt before this one."""
     environment: str = ""
     """In which it ran, if that was not the one that suites share."""
 

@@ -9,6 +9,7 @@ import pytest
 
 from conftest import Renderer, printed
 from matrix import Answers, choices, name, singles
+from plan import in_turn
 from render import questions
 
 pytestmark = pytest.mark.slow
@@ -21,7 +22,7 @@ def run(service: Path, module: str, *arguments: str) -> str:
     return printed(service, environment, sys.executable, "-m", module, *arguments)
 
 
-@pytest.mark.parametrize("answers", singles(choices(questions())), ids=name)
+@pytest.mark.parametrize("answers", in_turn(singles(choices(questions()))), ids=name)
 def test_a_trial_measures_everything(render: Renderer, tmp_path: Path, answers: Answers) -> None:
     run(render(**answers), "bench", "--plan", "trial", "--into", str(tmp_path))
     kept = json.loads((tmp_path / "performance.json").read_text())
@@ -34,7 +35,7 @@ def test_a_trial_measures_everything(render: Renderer, tmp_path: Path, answers: 
     assert (tmp_path / "performance.svg").read_text().startswith("<svg ")
 
 
-@pytest.mark.parametrize("auth_mode", ["password", "both"])
+@pytest.mark.parametrize("auth_mode", in_turn(["password", "both"]))
 def test_known_and_unknown_addresses_are_compared(render: Renderer, auth_mode: str) -> None:
     table = run(render(auth_mode=auth_mode), "bench.addresses", "--pairs", "2").splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table[-4:]]

@@ -20,6 +20,7 @@ import pytest
 
 from conftest import Renderer
 from matrix import Answers, combinations, words
+from plan import in_turn
 from render import ROOT
 
 pytestmark = [pytest.mark.serial, pytest.mark.slow]
@@ -175,7 +176,7 @@ def test_walk_of_the_readme(tmp_path: Path, tell: Callable[[str], None]) -> None
         assert running.gone_within(CALM_SECONDS), running.processes()
 
 
-@pytest.mark.parametrize("strategies", list(batched(STRATEGIES, 2)), ids="-".join)
+@pytest.mark.parametrize("strategies", in_turn(list(batched(STRATEGIES, 2))), ids="-".join)
 def test_walks_of_services_readmes_side_by_side(
     strategies: tuple[str, ...], render: Renderer, tmp_path: Path
 ) -> None:

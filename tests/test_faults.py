@@ -14,6 +14,7 @@ import pytest
 
 from conftest import Renderer
 from matrix import Answers, choices, name
+from plan import in_turn
 from render import questions
 
 pytestmark = [pytest.mark.serial, pytest.mark.slow]
@@ -26,6 +27,7 @@ COMBINATIONS: list[Answers] = [
         ("token", "inline", "redis", "oidc"),
     )
 ]
+IN_TURN = in_turn(COMBINATIONS)
 STRETCH = 4
 """The other half of the suite takes its share of the machine; alone on it, `make faults` judges by the bounds."""
 
@@ -46,7 +48,7 @@ def runs(
     render: Renderer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Future[Run]]]:
     """Run all of them at once: most of the time each waits."""
-    services = {name(answers): render(**answers) for answers in COMBINATIONS}
+    services = {name(answers): render(**answers) for answers in IN_TURN}
     kept = tmp_path_factory.mktemp("faults")
     with ThreadPoolExecutor(len(services)) as pool:
         yield {
@@ -88,7 +90,7 @@ def test_each_engine_is_among_them() -> None:
         assert {answers[question] for answers in COMBINATIONS} == wanted
 
 
-@pytest.mark.parametrize("answers", COMBINATIONS, ids=name)
+@pytest.mark.parametrize("answers", IN_TURN, ids=name)
 def test_every_fault_is_survived(
     runs: dict[str, Future[Run]], answers: Answers, tell: Callable[[str], None]
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from conftest import Renderer
 from matrix import Answers, name, singles, wanted_choices
+from plan import in_turn
 from suites import Outcome, run_suite, serving
 
 pytestmark = [pytest.mark.serial, pytest.mark.slow]
@@ -22,7 +23,7 @@ CASES, LIVES = 12, 4
 """As few as find what is easy to find: each combination has a seed of its own, and `make fuzz` tries more."""
 
 
-COMBINATIONS: Final = singles(wanted_choices())
+COMBINATIONS: Final = in_turn(singles(wanted_choices()))
 AT_ONCE: Final = min(len(COMBINATIONS), (os.cpu_count() or 1) + 1)
 
 

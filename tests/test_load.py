@@ -9,7 +9,7 @@ import load
 from matrix import combinations
 from test_demo import PASSWORD, demo
 
-pytestmark = [pytest.mark.serial, pytest.mark.slow]
+pytestmark = [pytest.mark.serial, pytest.mark.slow, pytest.mark.exhaustive]
 
 SECONDS = 30
 

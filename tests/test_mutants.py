@@ -19,7 +19,10 @@ import pytest
 from conftest import Renderer
 from matrix import Answers, name
 from mutants import Mutant, mutants_of, mutated
+from plan import is_thin, turn
 from suites import Outcome, mirror, run_suite, serving
+
+SHARES: Final = 4
 
 OTHERWISE: Final = {"background_engine": "inline", "rate_limit_backend": "none"}
 COMBINATIONS: Final[list[Answers]] = [
@@ -103,6 +106,11 @@ def hunts_in(service: Path, known: set[tuple[str, str, str, int]]) -> Iterator[H
             yield Hunt(service, [mutant])
     for batch in zip_longest(*routes.values()):
         yield Hunt(service, [mutant for mutant in batch if mutant is not None])
+
+
+def share[T](hunts: list[T]) -> list[T]:
+    """Return one of some shares of these, which rotates with the commit, under `make test`; all of them otherwise."""
+    return hunts[turn() % SHARES :: SHARES] if is_thin() else hunts
 
 
 def nearest(mutant: Mutant) -> list[str]:
@@ -203,7 +211,9 @@ def hunts(
             folder = tmp_path_factory.mktemp("hunt") / f"service-{n}"
             hunters.put(Hunter(folder, environment))
         yield {
-            name(answers): [pool.submit(run, hunt) for hunt in hunts_in(render(**answers), known)]
+            name(answers): [
+                pool.submit(run, hunt) for hunt in share(list(hunts_in(render(**answers), known)))
+            ]
             for answers in COMBINATIONS
         }
         pool.shutdown(cancel_futures=True)

@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import hashlib
 import json
 import os
 import re
@@ -21,6 +22,7 @@ from packaging.utils import canonicalize_name
 
 from conftest import Renderer, printed
 from matrix import Answers, choices, combinations, name, pairs
+from plan import is_thin
 from render import ROOT, questions
 
 BIN = Path(sys.executable).parent
@@ -143,8 +145,47 @@ def test_style_and_format(render: Renderer, answers: Answers) -> None:
     run(service, str(BIN / "ruff"), "format", "--check", "--no-cache")
 
 
+type Texts = set[tuple[str, str]]
+"""Python files: where each is, and a digest of its text."""
+
+
+@pytest.fixture(scope="session")
+def python_files(render: Renderer) -> dict[str, Texts]:
+    """The Python files of every render, by its combination."""
+    return {
+        name(answers): {
+            (path.as_posix(), hashlib.sha256(text.encode()).hexdigest())
+            for path, text in texts(render(**answers))
+            if path.suffix == ".py"
+        }
+        for answers in combinations()
+    }
+
+
+@pytest.fixture(scope="session")
+def type_checked(python_files: dict[str, Texts]) -> dict[str, Texts]:
+    """The renders whose types are checked: the covering array, and each that has a text which none before it has."""
+    if not is_thin():
+        return python_files
+    covering = [each for each in map(name, EACH_TWO) if each in python_files]
+    checked = {each: python_files[each] for each in covering}
+    for each, files in python_files.items():
+        if not files <= set[tuple[str, str]]().union(*checked.values()):
+            checked[each] = files
+    return checked
+
+
 @every
-def test_types(render: Renderer, answers: Answers, worker_id: str) -> None:
+def test_types(
+    render: Renderer,
+    answers: Answers,
+    python_files: dict[str, Texts],
+    type_checked: dict[str, Texts],
+    worker_id: str,
+) -> None:
+    if name(answers) not in type_checked:
+        assert python_files[name(answers)] <= set[tuple[str, str]]().union(*type_checked.values())
+        return
     service = render(**answers)
     # mypy takes a file of the same size and second for the same file: give each render a second of its own.
     second = combinations().index(answers)

@@ -8,21 +8,20 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Lock, Semaphore
 
 import pytest
 
 from conftest import Renderer
 from matrix import Answers, combinations, name
+from plan import SHARES, Share, is_thin, plan, turn
 from suites import Outcome, recorded, run_suite, serving, spread
 
 pytestmark = pytest.mark.serial
 
 COMBINATIONS = combinations()
-SECOND_ATTEMPTS = 1 + len(COMBINATIONS) // 36
 # Pytest's, for every suite: folders or files, or those to leave out.
 ARGUMENTS = shlex.split(os.environ.get("SUITE", ""))
-# How many renders share out the test files that they have in common; otherwise each runs all.
+# How many renders share out the test files that they have in common, without any that runs whole.
 SPREAD = int(os.environ.get("SPREAD", "1"))
 # Whether the same `make` has run some of them already, in environments of their own.
 RECORDED = "RECORDED" in os.environ and not ARGUMENTS and SPREAD == 1
@@ -34,65 +33,87 @@ AT_ONCE = min(len(COMBINATIONS), (os.cpu_count() or 1) + 2)
 class Suites:
     """The suites that run, in the order of COMBINATIONS."""
 
+    shares: list[Share]
     outcomes: list[Future[Outcome]]
     started: float
 
     def estimate(self) -> str:
-        """How long the rest takes, by those that are done."""
+        """Return how long the rest takes, by those that are done; whole suites come first and take longer."""
         done = sum(outcome.done() for outcome in self.outcomes)
         minutes = (time.monotonic() - self.started) / done * (len(self.outcomes) - done) / 60
-        return f"about {minutes:.0f} min left" if done < len(self.outcomes) else "done"
+        return f"at most {minutes:.0f} min left" if done < len(self.outcomes) else "done"
 
 
 @pytest.fixture(scope="module")
 def suites(render: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suites]:
-    """Start every suite on servers that all share."""
+    """Start every suite on servers that all share; the whole ones first, because they take the longest."""
     folders: SimpleQueue[Path] = SimpleQueue()
     for n in range(AT_ONCE):
         folders.put(tmp_path_factory.mktemp("suite") / f"service-{n}")
-    rendering = Lock()
-    # Whoever shares the machine can make a test miss its time; a fault shows twice. Each is printed.
-    second_attempts = Semaphore(SECOND_ATTEMPTS)
+    services = {name(answers): render(**answers) for answers in COMBINATIONS}
 
-    def run(answers: Answers, tests: list[str]) -> Outcome:
-        with rendering:
-            service = render(**answers)
-        if RECORDED and (outcome := recorded(service)):
+    def run(service: Path, share: Share) -> Outcome:
+        if RECORDED and not share.tests and (outcome := recorded(service)):
             return outcome
         folder = folders.get()
         try:
-            outcome = run_suite(service, folder, environment, *ARGUMENTS, *tests)
-            if not outcome.is_green and outcome.failed and second_attempts.acquire(blocking=False):
-                first = outcome
-                outcome = run_suite(service, folder, environment, *ARGUMENTS, *tests)
-                outcome.failed_before = first.failed
-            return outcome
+            return run_suite(service, folder, environment, *ARGUMENTS, *share.tests)
         finally:
             folders.put(folder)
 
-    shares: list[list[str]] = [[] for _ in COMBINATIONS]
-    if SPREAD > 1:
-        shares = spread([render(**answers) for answers in COMBINATIONS], SPREAD)
+    shares = shares_of(services)
     # This answer has each server that suites share.
     with serving(render(auth_mode="both")) as environment, ThreadPoolExecutor(AT_ONCE) as pool:
-        outcomes = [pool.submit(run, *work) for work in zip(COMBINATIONS, shares, strict=True)]
-        yield Suites(outcomes, time.monotonic())
+        begun = {
+            combination: pool.submit(run, services[combination], shares[combination])
+            for combination in sorted(services, key=lambda each: bool(shares[each].tests))
+        }
+        yield Suites(
+            [shares[each] for each in services],
+            [begun[each] for each in services],
+            time.monotonic(),
+        )
         pool.shutdown(cancel_futures=True)
+
+
+def shares_of(services: dict[str, Path]) -> dict[str, Share]:
+    """Return what each render runs, by its combination."""
+    if SPREAD > 1:
+        files = zip(services, spread(list(services.values()), SPREAD), strict=True)
+        return {combination: Share(tests) for combination, tests in files}
+    if is_thin():
+        return plan(services, turn())
+    return dict.fromkeys(services, Share())
 
 
 @pytest.mark.parametrize("answers", COMBINATIONS, ids=name)
 def test_suite(suites: Suites, answers: Answers, capsys: pytest.CaptureFixture[str]) -> None:
     number = COMBINATIONS.index(answers)
-    outcome = suites.outcomes[number].result()
+    share, outcome = suites.shares[number], suites.outcomes[number].result()
     line = (
-        f"[{number + 1}/{len(COMBINATIONS)}] {name(answers)}: {outcome.collected} collected,"
-        f" {outcome.passed} passed in {outcome.seconds:.0f} s"
+        f"[{number + 1}/{len(COMBINATIONS)}] {name(answers)}: {share}, {outcome.passed} passed"
+        f" of {outcome.collected} in {outcome.seconds:.0f} s"
         f" ({outcome.processor_seconds:.0f} s of processor time), {suites.estimate()}, "
         + (outcome.environment or f"{outcome.attacks.total()} attacks on routes")
     )
     with capsys.disabled():
-        print(
-            f"\n{line}", *outcome.failed_before, sep="\n  second attempt after ", end="", flush=True
-        )
+        print(f"\n{line}", end="", flush=True)
     if not outcome.is_green:
         pytest.fail("\n".join([line, *outcome.output.splitlines()[-300:]]), pytrace=False)
+
+
+def test_what_ran_where(suites: Suites, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every combination ran attacks; the last lines tell what else ran, and which share it was."""
+    outcomes = [outcome.result() for outcome in suites.outcomes]
+    whole = [share for share in suites.shares if not share.tests]
+    with capsys.disabled():
+        print(
+            f"\n{len(outcomes)} combinations: {len(whole)} ran their whole suites,"
+            f" {len(outcomes) - len(whole)} what an answer can change and"
+            f" share {turn() % SHARES + 1} of {SHARES} of the rest;"
+            f" {sum(outcome.passed for outcome in outcomes)} tests passed,"
+            f" {sum(outcome.attacks.total() for outcome in outcomes)} attacks on routes,"
+            f" {time.monotonic() - suites.started:.0f} s",
+            end="",
+        )
+    assert len(outcomes) == len(COMBINATIONS)
