@@ -39,6 +39,8 @@ class Command:
     stop_signal: signal.Signals = signal.SIGTERM
     account: tuple[int, int] | None = None
     """User and group to become first; only for root."""
+    folder: Path | None = None
+    """Where it runs, if not where this process does."""
 
 
 def python(*arguments: str, env: Mapping[str, str] | None = None) -> Command:
@@ -75,6 +77,7 @@ class Process:
         self._popen = subprocess.Popen(
             [*ANNOUNCE, str(int(command.stop_signal)), *command.argv],
             env=command.env,
+            cwd=command.folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=guardian_fd,

@@ -178,10 +178,15 @@ async def _in_transaction(engine: AsyncEngine, tree: Tree, step: Step, schema: s
 def _config(tree: Tree, connection: Connection | None) -> Config:
     # What a command finds is in its result or exception; it would print as well.
     config = Config(stdout=io.StringIO())
-    config.set_main_option("script_location", str(SCRIPTS))
-    config.set_main_option("path_separator", "newline")
     # A branch is a folder.
     branches = {str(file.parent) for file in (SCRIPTS / tree.name).glob("*/*.py")}
-    config.set_main_option("version_locations", "\n".join(sorted(branches)))
+    options = {
+        "script_location": str(SCRIPTS),
+        "path_separator": "newline",
+        "version_locations": "\n".join(sorted(branches)),
+    }
+    for name, value in options.items():
+        # Alembic replaces %(…)s in options, so a % in a path is written twice.
+        config.set_main_option(name, value.replace("%", "%%"))
     config.attributes.update(tree=tree, connection=connection)
     return config

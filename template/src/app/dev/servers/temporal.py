@@ -58,7 +58,8 @@ class Temporal(Server):
             *("--ip", network.LOOPBACK),
             *("--port", str(self.port)),
             *("--ui-port", str(self._ui_port)),
-            *(("--db-filename", str(self.folder / "temporal.db")) if self.durable else ()),
+            # Without its folder: SQLite would take the path for a URI, in which %, ? and # mean something.
+            *(("--db-filename", "temporal.db") if self.durable else ()),
             *("--log-level", "error"),
             "--ui-disable-news-fetch",
         ]
@@ -67,7 +68,7 @@ class Temporal(Server):
         # It takes a second to end when asked, which is for what it keeps.
         stop_signal = signal.SIGTERM if self.durable else signal.SIGKILL
         argv = [_program("temporal"), "server", "start-dev", *arguments]
-        return Command(argv, environment, stop_signal=stop_signal)
+        return Command(argv, environment, stop_signal=stop_signal, folder=self.folder)
 
     def is_ready(self) -> bool:
         """Whether its namespace can be used; the pages ask the gRPC service for it."""

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from app.dev import network
-from app.dev.data_folder import write_private
 from app.dev.errors import ToolMissing
-from app.dev.processes import Command, Supervisor
+from app.dev.processes import Command
 from app.dev.servers.base import Server, wheel
 
 
@@ -22,7 +21,6 @@ class Valkey(Server):
     def __init__(self, folder: Path, port: int | None = None) -> None:
         super().__init__(folder, port)
         self._password = secrets.token_urlsafe(24)
-        self._configuration = self.folder / "valkey.conf"
 
     @property
     def url(self) -> str:
@@ -33,23 +31,18 @@ class Valkey(Server):
         """`REDIS__URL`."""
         return {"REDIS__URL": self.url}
 
-    def prepare(self, supervisor: Supervisor) -> None:
-        """Write its configuration, which holds the password; a command line is public."""
-        super().prepare(supervisor)
+    def command(self) -> Command:
+        """`valkey-server`; its configuration comes by stdin, as it holds the password and a command line is public."""
         lines = [
             f"bind {network.LOOPBACK}",
+            f"port {self.port}",
             f"requirepass {self._password}",
-            f'dir "{self.folder}"',
             'save ""',
             "appendonly no",
             "loglevel warning",
         ]
-        write_private(self._configuration, "".join(f"{line}\n" for line in lines))
-
-    def command(self) -> Command:
-        """`valkey-server`."""
-        arguments = [str(self._configuration), "--port", str(self.port)]
-        return Command([str(_program()), *arguments], {})
+        configuration = "".join(f"{line}\n" for line in lines)
+        return Command([str(_program()), "-"], {}, configuration, folder=self.folder)
 
     def is_ready(self) -> bool:
         """Whether it takes the password and answers a PING."""
