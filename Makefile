@@ -4,7 +4,7 @@
 # Answers to the template's questions, as in ANSWERS="auth_mode=password"; defaults for the rest.
 # make exports it, as it does all that is set on its command line.
 ANSWERS ?=
-DEST ?= build/service
+export DEST ?= build/service
 PYTHON := .venv/bin/python
 SOURCES := scripts tests template
 
@@ -15,7 +15,7 @@ demo: ## Render a service and run it with all it needs, until Ctrl-C [PORT, SEED
 	@scripts/bootstrap && DEMO_PARENT=$$PPID exec $(PYTHON) scripts/demo.py $(ANSWERS)
 
 render: ## Render the working tree [DEST=build/service, ANSWERS]
-	@scripts/bootstrap && exec $(PYTHON) scripts/render.py $(DEST) $(ANSWERS)
+	@scripts/bootstrap && exec $(PYTHON) scripts/render.py "$$DEST" $(ANSWERS)
 
 bench: ## Measure a render beside two floors, in seven minutes [QUICK=1: roughly, in two; ANSWERS]
 	@scripts/bootstrap && exec $(PYTHON) scripts/bench.py $(if $(QUICK),--plan quick) $(ANSWERS)
@@ -56,7 +56,7 @@ lint: ## ruff on the template and the tests, types of the tests
 	@$(PYTHON) -m mypy
 
 lock: ## Write requirements.lock from pyproject.toml [UPGRADE=1: newest releases]
-	@scripts/bootstrap && PATH="$$PATH:$(CURDIR)/.uv/bin" exec uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
+	@scripts/bootstrap && PATH="$$PATH:$$PWD/.uv/bin" exec uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
 		--no-emit-index-url --no-header --group service --group service-dev --group template \
 		$(if $(UPGRADE),--upgrade) --output-file requirements.lock
 

@@ -25,10 +25,10 @@ from select import select
 from typing import Any, Final
 
 _PROGRAM: Final = """\
-#!{python} -IS
+#!{link} -IS
 import os, sys
 if sys.argv[1:2] != ["-m"]:
-    os.execv("{python}", ["{python}", *sys.argv[1:]])
+    os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 
 import json, resource, signal, socket, struct
 
@@ -42,7 +42,7 @@ wanted = json.dumps({{
 with socket.socket(socket.AF_UNIX) as server:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: server.send(bytes([number])))
-    server.connect("{address}")
+    server.connect({address!r})
     socket.send_fds(server, [struct.pack("!i", len(wanted))], [0, 1, 2])
     server.sendall(wanted)
     [code] = struct.unpack("!i", server.recv(4))
@@ -63,8 +63,11 @@ def interpreter(path: list[str]) -> Iterator[str]:
     """
     # Not a TemporaryDirectory, which removes itself at the end of each fork.
     folder = Path(tempfile.mkdtemp(prefix="python-"))
-    program, address = folder / "python", folder / "socket"
-    program.write_text(_PROGRAM.format(python=sys.executable, address=address))
+    program, address, link = folder / "python", folder / "socket", folder / "interpreter"
+    # The first line of a program takes no path with a space.
+    link.symlink_to(Path(sys.executable).resolve())
+    text = _PROGRAM.format(link=link, python=sys.executable, address=str(address))
+    program.write_text(text)
     program.chmod(0o700)
     ours, theirs = os.pipe()
     with socket.socket(socket.AF_UNIX) as server:

@@ -25,11 +25,11 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def bootstrap(clone: Path) -> subprocess.CompletedProcess[str]:
+def bootstrap(clone: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["scripts/bootstrap"],
         cwd=clone,
-        env={"PATH": str(clone / "bin"), "HOME": os.devnull},
+        env={"PATH": str(clone / "bin"), "HOME": os.devnull} | environment,
         capture_output=True,
         text=True,
         check=False,
@@ -67,6 +67,13 @@ def test_uv_is_installed_into_the_project(clone: Path) -> None:
     assert any(
         call.startswith("python3 -m pip install --quiet --target .uv uv==") for call in calls(clone)
     )
+
+
+def test_it_stays_in_its_clone(clone: Path) -> None:
+    fake(clone, "bin/python3", "exit 0")
+    (clone / "other/scripts").mkdir(parents=True)
+    bootstrap(clone, CDPATH=str(clone / "other"))
+    assert calls(clone)
 
 
 def test_installs_only_when_the_lock_changed(clone: Path) -> None:
