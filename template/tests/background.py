@@ -36,9 +36,8 @@ from app.services.tenant_lifecycle import TenantLifecycle
 from app.services.workflow_requests import Mail, WorkflowRequests
 from tests import databases
 from tests.gate import Gate
+from tests.patience import PATIENCE_SECONDS
 from tests.sign_in.mode import USER_COLUMNS
-
-WAIT_SECONDS = 60.0
 
 _WAITING = text(
     "SELECT count(*) FROM pg_catalog.pg_stat_activity"
@@ -359,11 +358,9 @@ async def role_exists(work: BackgroundWork, role: str | None) -> bool:
         return bool(await connection.scalar(query))
 
 
-async def eventually(
-    condition: Callable[[], Awaitable[bool]], within: float = WAIT_SECONDS
-) -> None:
+async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait until a condition holds; fail if it does not in time."""
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + PATIENCE_SECONDS
     pause = 0.02
     while not await condition():
         assert time.monotonic() < deadline, "it did not happen in time"

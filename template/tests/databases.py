@@ -8,7 +8,6 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
@@ -21,6 +20,7 @@ from app.core.db.engine import create_owner_engine
 from app.core.identifiers import uuid7
 from app.core.settings import DatabaseSettings
 from app.models.trees import public_tree, tenant_tree
+from tests.patience import PATIENCE
 
 OWNER, LOGIN, PASSWORD = "lobby_test_owner", "lobby_test_app", "lobby-test"
 STANDING = ("acme", "globex")
@@ -41,9 +41,9 @@ def settings_for(admin_url: str, database: str) -> DatabaseSettings:
 
 
 def patient_settings_for(admin_url: str, database: str) -> DatabaseSettings:
-    """Return those of a service in a test's process, which may be too busy to connect for seconds."""
-    settings = settings_for(admin_url, database)
-    return settings.model_copy(update={"pool_timeout": timedelta(seconds=30)})
+    """Return those of a service in a test's process, where no statement fails because the machine is busy."""
+    limits = dict.fromkeys(("pool_timeout", "lock_timeout", "statement_timeout"), PATIENCE)
+    return settings_for(admin_url, database).model_copy(update=limits)
 
 
 async def clone(admin_url: str, name: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import httpx
 
+from tests.patience import PATIENCE, PATIENCE_SECONDS
 from tests.servers import embedded, provider
 
 CLIENT, AUDIENCE = "app", "service"
@@ -34,7 +35,7 @@ def sections(issuer: str | None = None) -> dict[str, Any]:
             "issuer": issuer or own_issuer(),
             "client_id": CLIENT,
             "audience": AUDIENCE,
-            "timeout": "PT2S",
+            "timeout": PATIENCE,
             "keys_interval": "PT0S",
         }
     }
@@ -73,7 +74,7 @@ class Issuer:
 
 def outside() -> httpx.AsyncClient:
     """Return a client that goes to the provider over HTTP."""
-    return httpx.AsyncClient(trust_env=False, verify=_certificates())
+    return httpx.AsyncClient(trust_env=False, verify=_certificates(), timeout=PATIENCE_SECONDS)
 
 
 def address() -> str:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -12,6 +11,7 @@ from pydantic import SecretStr
 
 from app.core.settings import Settings
 from app.dev.network import reserve_port
+from tests.patience import PATIENCE
 
 
 @dataclass
@@ -60,7 +60,5 @@ class SmtpServer:
 
     def used_by(self, settings: Settings) -> Settings:
         """Return settings of a service that sends its mail here."""
-        mail: dict[str, Any] = {"smtp_url": SecretStr(f"smtp://127.0.0.1:{self.port}")}
-        if self.hangs:
-            mail["timeout"] = timedelta(seconds=1)
+        mail = {"smtp_url": SecretStr(f"smtp://127.0.0.1:{self.port}"), "timeout": PATIENCE}
         return settings.model_copy(update={"mail": settings.mail.model_copy(update=mail)})

@@ -14,6 +14,7 @@ from app.core.identifiers import utcnow
 from app.models.public.audit_logs import AuditLog
 from app.models.public.email_verifications import EmailVerification
 from app.models.public.users import User
+from tests import background
 from tests.factories import Factory
 from tests.mailbox import Mailbox, token_in
 from tests.sign_in.password import PASSWORD
@@ -208,10 +209,9 @@ async def test_no_login_with_the_old_password_slips_past_a_change(
             )
             late = asyncio.create_task(login(client, user, PASSWORD))
             # The password was found right, and the login waits for the user's lock.
-            async with asyncio.timeout(10):
-                while not work.connections_while_hashing or database.pool.checkedout() < 2:  # noqa: ASYNC110 - PostgreSQL sends no event
-                    await asyncio.sleep(0.01)
+            await background.eventually(lambda: background.somebody_waits_in(database))
         assert (await late).status_code == 401
+        assert work.connections_while_hashing
     assert (await login(client, user, NEW_PASSWORD)).status_code == 200
 
 

@@ -19,6 +19,7 @@ from app.core.errors import Unavailable
 from app.core.settings import DatabaseSettings, Settings
 from app.services.background_failures import describe, is_final
 from tests.gate import Gate
+from tests.patience import PATIENCE_SECONDS
 from tests.test_unit_of_work import Kept, names, tenant_id
 
 
@@ -133,6 +134,27 @@ async def committed(_lobby: LobbySession) -> None:
     """What comes next is the COMMIT."""
 
 
+class ImpatientOnce:
+    """What a connection of asyncpg is configured with: its next wait is short, and a further one endless.
+
+    The real limit is as long as a test waits, so that nothing but silence reaches it.
+    """
+
+    def __init__(self, configured: Any) -> None:
+        limit = configured.command_timeout
+        assert limit == PATIENCE_SECONDS + 2, "two seconds after the server's own"
+        self._configured = configured
+        self._limits = iter([0.1])
+
+    @property
+    def command_timeout(self) -> float:
+        """Read for each wait."""
+        return next(self._limits, 2 * PATIENCE_SECONDS)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._configured, name)
+
+
 async def test_a_server_that_says_nothing_more_is_given_up(
     database_settings: DatabaseSettings,
 ) -> None:
@@ -142,11 +164,12 @@ async def test_a_server_that_says_nothing_more_is_given_up(
         async def request(database: Database, gate: SlowFarewell) -> None:
             async with database.lobby() as lobby:
                 await backend(lobby)
+                driver = lobby.unit._driver
+                driver._config = ImpatientOnce(driver._config)
                 gate.silent = True
                 await step(lobby)
 
-        changes = {"statement_timeout": timedelta(seconds=0.5), "pooler": pooler}
-        async with one_connection_behind(database_settings, **changes) as door:
+        async with one_connection_behind(database_settings, pooler=pooler) as door:
             gate, database = door
             with pytest.raises(Unavailable):
                 await request(database, gate)
@@ -154,8 +177,8 @@ async def test_a_server_that_says_nothing_more_is_given_up(
             async with database.lobby() as lobby:
                 assert await backend(lobby)
 
-    # Two and a half seconds, and no second wait for a ROLLBACK.
-    async with asyncio.timeout(4.9):
+    # A second wait, for a ROLLBACK, would take longer.
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await asyncio.gather(
             *map(is_given_up, (fetched, executed, saved, committed)),
             is_given_up(fetched, pooler="transaction"),
@@ -168,7 +191,8 @@ async def test_a_host_that_does_not_answer_is_waited_for_as_for_a_connection(
     patience = timedelta(seconds=0.1)
     async with one_connection_behind(database_settings, pool_timeout=patience) as (gate, database):
         gate.silent = True
-        async with asyncio.timeout(2):
+        # Half as long as the driver waits by itself.
+        async with asyncio.timeout(30):
             with pytest.raises(Unavailable) as caught:
                 await tenant_id(database, "acme")
         assert database.pool.checkedout() == 0

@@ -8,7 +8,9 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from app.cli import http_protocol
+from tests import background
 from tests.http_server import served
+from tests.patience import PATIENCE_SECONDS
 from tests.probe import Probe, probe_settings
 
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\n"
@@ -55,27 +57,34 @@ async def test_a_client_that_goes_silent_is_hung_up_on(
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(HEAD)
 
-    assert await asyncio.wait_for(reader.read(), 5) == b""
+    assert await asyncio.wait_for(reader.read(), PATIENCE_SECONDS) == b""
     writer.close()
 
 
-async def test_one_connection_serves_many_requests(
-    port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http_protocol, "_HEADERS_SECONDS", 0.2)
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def expects_headers(state: ServerState) -> bool:
+    """Tell whether the only connection is closed soon unless headers come."""
+    [connection] = state.connections
+    return connection._deadline is not None
+
+
+async def test_one_connection_serves_many_requests(port: int, state: ServerState) -> None:
+    reader, writer = await connected(port, state)
+    assert await expects_headers(state)
     for _ in range(3):
         writer.write(HEAD + b"\r\n")
         assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
         await reader.readuntil(b"\r\n\r\n")
+        assert not await expects_headers(state), "the next request may take its time"
     writer.close()
 
 
-async def test_a_slow_body_is_waited_for(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_protocol, "_HEADERS_SECONDS", 0.05)
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def test_a_slow_body_is_waited_for(port: int, state: ServerState) -> None:
+    async def waits_for_the_rest() -> bool:
+        return not await expects_headers(state)
+
+    reader, writer = await connected(port, state)
     writer.write(HEAD + b"Content-Length: 200000\r\n\r\n" + b"a" * 100_000)
-    await asyncio.sleep(0.15)
+    await background.eventually(waits_for_the_rest)
     writer.write(b"a" * 100_000)
 
     assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
@@ -114,7 +123,7 @@ async def test_a_slow_body_is_waited_for(port: int, monkeypatch: pytest.MonkeyPa
 async def test_what_a_proxy_could_read_in_another_way_is_refused(port: int, head: str) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(f"{head}\r\n\r\n".encode() + HEAD + b"\r\n")
-    answer = await asyncio.wait_for(reader.read(), 5)
+    answer = await asyncio.wait_for(reader.read(), PATIENCE_SECONDS)
 
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"HTTP/1.1") == 1, "nothing that follows on the connection is read"
@@ -185,8 +194,9 @@ def end(state: ServerState) -> None:
 
 
 async def test_who_has_just_connected_to_a_process_that_ends_is_answered(
-    port: int, state: ServerState
+    port: int, state: ServerState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(http_protocol, "_LAST_HEADERS_SECONDS", PATIENCE_SECONDS)
     reader, writer = await connected(port, state)
     end(state)
     writer.write(HEAD + b"\r\n")
@@ -199,19 +209,23 @@ async def test_who_has_just_connected_to_a_process_that_ends_is_answered(
 async def test_it_does_not_wait_long(
     port: int, state: ServerState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(http_protocol, "_HEADERS_SECONDS", 2 * PATIENCE_SECONDS)
     monkeypatch.setattr(http_protocol, "_LAST_HEADERS_SECONDS", 0.05)
     reader, writer = await connected(port, state)
     end(state)
 
-    assert await asyncio.wait_for(reader.read(), 5) == b""
+    assert await asyncio.wait_for(reader.read(), PATIENCE_SECONDS) == b""
     writer.close()
 
 
-async def test_an_idle_connection_is_closed_at_once(port: int, state: ServerState) -> None:
+async def test_an_idle_connection_is_closed_at_once(
+    port: int, state: ServerState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_protocol, "_LAST_HEADERS_SECONDS", 2 * PATIENCE_SECONDS)
     reader, writer = await connected(port, state)
     writer.write(HEAD + b"\r\n")
     await reader.readuntil(b"\r\n\r\n")
     end(state)
 
-    assert await asyncio.wait_for(reader.read(), 0.5) == b""
+    assert await asyncio.wait_for(reader.read(), PATIENCE_SECONDS) == b""
     writer.close()

@@ -19,6 +19,7 @@ from app.models.public.tenants import Tenant, TenantStatus
 from tests.answers import problem
 from tests.factories import Factory, SignedIn
 from tests.mailbox import Mailbox, token_in
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -75,9 +76,7 @@ async def test_an_invite_is_created_mailed_read_and_listed(
             select(TenantInvite).where(col(TenantInvite.id) == UUID(invite["id"]))
         )
     assert row is not None
-    assert row.expires_at - row.created_at == pytest.approx(
-        timedelta(days=7), abs=timedelta(seconds=5)
-    )
+    assert row.expires_at - row.created_at == pytest.approx(timedelta(days=7), abs=PATIENCE)
     rows = await audited(database, tenant)
     assert [(row.action, row.entity_id) for row in rows] == [("invite.created", invite["id"])]
 

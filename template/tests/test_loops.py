@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from app.services.loops import Loop
+from tests.patience import PATIENCE_SECONDS
 
 OUTAGE_OF_HOURS = 2000
 
@@ -22,6 +23,6 @@ async def test_an_outage_of_hours_is_waited_for(monkeypatch: pytest.MonkeyPatch)
         return False
 
     running = asyncio.create_task(Loop("test", step, pause_seconds=0).run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await succeeded.wait()
     running.cancel()

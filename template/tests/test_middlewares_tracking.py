@@ -8,9 +8,8 @@ import httpx
 import pytest
 
 from app.api.middlewares.request_tracking import ResponseAborted
+from tests.patience import PATIENCE
 from tests.probe import Probe, probe_settings
-
-SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -150,12 +149,12 @@ async def test_draining_lets_requests_finish_and_turns_new_ones_away(
 
     gate.opened.set()
     assert (await running).status_code == 200
-    assert await probe.running.finished(SECOND)
+    assert await probe.running.finished(PATIENCE)
 
 
 async def test_draining_an_idle_service_takes_no_time(probe: Probe) -> None:
     probe.running.begin_drain()
-    assert await probe.running.finished(SECOND)
+    assert await probe.running.finished(PATIENCE)
 
 
 @pytest.mark.parametrize(

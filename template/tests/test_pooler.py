@@ -158,11 +158,12 @@ async def backends(connection: asyncpg.Connection) -> int:
 async def test_the_time_limits_hold_in_each_transaction(served: FastAPI, behind: Settings) -> None:
     async with served.state.components.database.lobby() as lobby:
         limits = await lobby.execute(
-            text("SELECT current_setting('statement_timeout'), current_setting('lock_timeout')")
+            text(
+                "SELECT current_setting('statement_timeout')::interval, current_setting('lock_timeout')::interval"
+            )
         )
     database = behind.database
-    expected = (database.statement_timeout, database.lock_timeout)
-    assert limits.one() == tuple(f"{limit.total_seconds():.0f}s" for limit in expected)
+    assert limits.one() == (database.statement_timeout, database.lock_timeout)
 
 
 async def test_background_work_is_done(engine: TestedEngine, behind: Settings) -> None:

@@ -1,7 +1,7 @@
 """Counters in the process's memory: right, and bounded."""
 
 import asyncio
-import time
+from collections.abc import Iterator
 
 import pytest
 from limits import parse
@@ -10,6 +10,13 @@ from limits.aio.storage import MemoryStorage
 from app.core.rate_limit import in_process
 from app.core.rate_limit.in_process import InProcessStorage
 from app.core.rate_limit.storage import Hit
+from tests.limiter_clock import LimiterClock, standing_still
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[LimiterClock]:
+    with standing_still() as clock:
+        yield clock
 
 
 async def test_hits_together_are_hits_one_by_one() -> None:
@@ -21,21 +28,29 @@ async def test_hits_together_are_hits_one_by_one() -> None:
     assert all(0 < window.reset_seconds <= 3600 for window in windows)
 
 
-async def test_memory_forgets_what_has_expired(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(in_process, "_SWEEP_SECONDS", 0.02)
+async def test_memory_forgets_what_has_expired(
+    clock: LimiterClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In each turn of the loop.
+    monkeypatch.setattr(in_process, "_SWEEP_SECONDS", 0)
     storage = InProcessStorage()
     library: MemoryStorage = storage._storage
     item = parse("3 per 1 minute")
     await storage.hit(*(Hit(item, str(number)) for number in range(100)))
     assert len(library.expirations) == 100
     sweeper = library.timer
-    await asyncio.sleep(0.05)
+    for _ in range(3):
+        await asyncio.sleep(0)
     await storage.hit(Hit(item, "0"))
     # Else the library looks through all keys on each hit.
     assert library.timer is sweeper
-    later = time.time() + 121
-    monkeypatch.setattr(time, "time", lambda: later)
-    await asyncio.sleep(0.1)
+    clock.now += 119
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert len(library.expirations) == 100
+    clock.now += 2
+    for _ in range(3):
+        await asyncio.sleep(0)
     assert len(library.expirations) == len(library.locks) == 0
     await storage.close()
 

@@ -19,6 +19,7 @@ from app.dev.network import reserve_port
 from app.dev.servers.base import running
 from tests.background import eventually
 from tests.http_server import served
+from tests.patience import PATIENCE_SECONDS
 from tests.probe import Probe, probe_settings
 from tests.reverse_proxy import TRUSTED, Nginx, value_of
 
@@ -84,7 +85,21 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def nginx(served_by_all: Service, folder: Path) -> Iterator[Nginx]:
-    nginx = Nginx(folder / "nginx", *(process.port for process in served_by_all.processes))
+    with running_before(served_by_all, folder / "patient") as nginx:
+        yield nginx
+
+
+@pytest.fixture
+def impatient(service: Service, folder: Path) -> Iterator[Nginx]:
+    """One that nobody has to wait for."""
+    times = {"client_header_timeout": "500ms", "client_body_timeout": "500ms"}
+    with running_before(service, folder / "impatient", **times, keepalive_timeout="300ms") as nginx:
+        yield nginx
+
+
+@contextmanager
+def running_before(service: Service, folder: Path, **times: str) -> Iterator[Nginx]:
+    nginx = Nginx(folder, *(process.port for process in service.processes), **times)
     with running(nginx):
         yield nginx
 
@@ -95,6 +110,7 @@ def client_of(nginx: Nginx) -> httpx.AsyncClient:
         transport=httpx.AsyncHTTPTransport(verify=False, local_address=CLIENT),
         base_url=f"http://127.0.0.1:{nginx.port}",
         headers={"Host": "testserver"},
+        timeout=PATIENCE_SECONDS,
     )
 
 
@@ -120,14 +136,13 @@ async def ask(nginx: Nginx, head: str) -> int:
 
 
 async def test_a_slow_body_reaches_the_service_when_it_is_whole(
-    nginx: Nginx, service: Service
+    nginx: Nginx, service: Service, client: httpx.AsyncClient
 ) -> None:
-    before = service.connections()
     head = HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % BODY
     reader, writer = await begun(nginx, head + b"a" * (BODY // 2))
-    await asyncio.sleep(0.1)
-    assert not service.received()
-    assert service.connections() <= before
+    # What came before this has been read.
+    await client.get("/whoami")
+    assert [scope["path"] for scope in service.received()] == ["/whoami"]
 
     writer.write(b"a" * (BODY // 2))
     answer = await reader.read()
@@ -138,13 +153,13 @@ async def test_a_slow_body_reaches_the_service_when_it_is_whole(
 
 
 async def test_who_goes_silent_is_hung_up_on_and_has_reached_nothing(
-    nginx: Nginx, service: Service
+    impatient: Nginx, service: Service
 ) -> None:
     before = service.connections()
 
     async def silent_after(data: bytes) -> bytes:
-        reader, writer = await begun(nginx, data)
-        answer = await asyncio.wait_for(reader.read(), 5)
+        reader, writer = await begun(impatient, data)
+        answer = await asyncio.wait_for(reader.read(), PATIENCE_SECONDS)
         writer.close()
         return answer
 
@@ -156,7 +171,7 @@ async def test_who_goes_silent_is_hung_up_on_and_has_reached_nothing(
 
 
 async def test_connections_are_used_again_and_closed_by_the_proxy(
-    client: httpx.AsyncClient, service: Service
+    client: httpx.AsyncClient, impatient: Nginx, service: Service
 ) -> None:
     for _ in range(3 * PROCESSES):
         await client.get("/whoami")
@@ -164,10 +179,15 @@ async def test_connections_are_used_again_and_closed_by_the_proxy(
     connections = {(scope["client"], scope["server"]) for scope in received}
     assert len(connections) < len(received) == 3 * PROCESSES
 
-    async def none_is_left() -> bool:
-        return not service.connections()
+    before = service.connections()
 
-    await eventually(none_is_left, within=2)
+    async def none_is_left() -> bool:
+        return service.connections() <= before
+
+    async with client_of(impatient) as another:
+        await another.get("/whoami")
+    assert len(service.received()) == 1
+    await eventually(none_is_left)
     assert 0 < int(value_of("keepalive_timeout").removesuffix("s")) < SERVER["timeout_keep_alive"]
 
 
@@ -286,7 +306,8 @@ async def test_a_process_that_is_gone_is_missed_by_nobody(
     service: Service, folder: Path, gone: Callable[[], AbstractContextManager[int]]
 ) -> None:
     with gone() as port:
-        nginx = Nginx(folder / gone.__name__, port, service.processes[0].port)
+        ports = (port, service.processes[0].port)
+        nginx = Nginx(folder / gone.__name__, *ports, proxy_connect_timeout="200ms")
         with running(nginx):
             async with client_of(nginx) as client:
                 answers = [await client.post("/raw", content=b"a") for _ in range(2)]

@@ -22,7 +22,9 @@ from app.models.public.tenants import Tenant, TenantStatus
 from app.models.tenant.projects import Project
 from app.repositories.tenant.projects import ProjectRepository
 from app.schemas.base import NEWEST, PageRequest
+from tests import background
 from tests.factories import Factory
+from tests.patience import PATIENCE_SECONDS
 
 
 class Kept(AppError):
@@ -189,6 +191,19 @@ async def test_a_swallowed_failure_does_not_pass_for_a_commit(database: Database
     assert row.name not in await names(database, acme)
 
 
+SLEEP = f"SELECT pg_sleep({2 * PATIENCE_SECONDS:.0f})"
+
+
+async def somebody_sleeps(database: Database) -> bool:
+    """Tell whether a session of the application is in that statement."""
+    query = text(
+        "SELECT count(*) FROM pg_catalog.pg_stat_activity"
+        " WHERE wait_event = 'PgSleep' AND datname = current_database()"
+    )
+    async with database.lobby() as lobby:
+        return bool((await lobby.execute(query)).scalar_one())
+
+
 async def test_a_cancelled_request_leaves_nothing(database: Database) -> None:
     acme = await tenant_id(database, "acme")
     row = project()
@@ -196,10 +211,10 @@ async def test_a_cancelled_request_leaves_nothing(database: Database) -> None:
     async def request() -> None:
         async with database.tenant(acme) as session:
             await session.add(row)
-            await session.execute(text("SELECT pg_sleep(30)"))
+            await session.execute(text(SLEEP))
 
     task = asyncio.create_task(request())
-    await asyncio.sleep(0.2)
+    await background.eventually(lambda: somebody_sleeps(database))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -208,21 +223,21 @@ async def test_a_cancelled_request_leaves_nothing(database: Database) -> None:
 
 
 async def test_a_request_cancelled_in_its_first_statement_takes_its_connection_along(
-    database_settings: DatabaseSettings,
+    database_settings: DatabaseSettings, database: Database
 ) -> None:
     settings = database_settings.model_copy(update={"pool_size": 1, "max_overflow": 0})
-    async with Database(settings) as database:
+    async with Database(settings) as small:
 
         async def request() -> None:
-            async with database.unit() as unit:
-                await unit.enter("SELECT pg_sleep(30)", side=Side.LOBBY)
+            async with small.unit() as unit:
+                await unit.enter(SLEEP, side=Side.LOBBY)
 
         task = asyncio.create_task(request())
-        await asyncio.sleep(0.1)
+        await background.eventually(lambda: somebody_sleeps(database))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        async with database.lobby() as lobby:
+        async with small.lobby() as lobby:
             assert await lobby.scalar(select(func.count()).select_from(Tenant))
 
 

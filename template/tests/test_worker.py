@@ -14,6 +14,7 @@ from app.dev.network import reserve_port
 from tests import background, outcomes
 from tests.engines import TestedEngine
 from tests.environments import environment_of
+from tests.patience import PATIENCE_SECONDS
 from tests.processes import answers, process
 from tests.shell import Shell
 
@@ -68,7 +69,7 @@ async def test_a_worker_says_how_it_is_works_and_ends_when_asked(separate: Setti
         requested = await background.request_tenant(work)
         await background.eventually(lambda: background.have_ended(work, requested.execution_id))
         started.send_signal(signal.SIGTERM)
-        output, _ = await asyncio.wait_for(started.communicate(), 20)
+        output, _ = await asyncio.wait_for(started.communicate(), PATIENCE_SECONDS)
         await outcomes.assert_provisioned(work, requested)
 
     assert started.returncode == 0, output.decode()

@@ -8,6 +8,7 @@ import pytest
 
 from app.core.db.database import Database
 from app.core.identifiers import uuid7
+from tests.patience import PATIENCE_SECONDS
 from tests.routes.requests import ROUTES, World
 
 WITH_BODY: Final = [name for name, route in ROUTES.items() if route.body_field]
@@ -33,7 +34,7 @@ async def test_a_body_that_is_under_way(world: World, database: Database, name: 
             headers={"Content-Type": "application/json"},
         )
     )
-    await asyncio.wait_for(waited_for.wait(), 5)
+    await asyncio.wait_for(waited_for.wait(), PATIENCE_SECONDS)
     assert database.pool.checkedout() == 0
     goes_on.set()
     assert (await sending).status_code < 500
