@@ -201,12 +201,13 @@ async def request_deletion(
 async def undroppable(work: BackgroundWork, requested: Requested) -> AsyncIterator[None]:
     """Give a tenant's role a right outside its schema, which keeps it from being dropped, as long as the block runs."""
     role = (await tenant(work, requested.tenant_id)).role_name
-    await _run_as_owner(work, f'GRANT SELECT ON public.installation TO "{role}"')
+    await run_as_owner(work, f'GRANT SELECT ON public.installation TO "{role}"')
     yield
-    await _run_as_owner(work, f'REVOKE ALL ON public.installation FROM "{role}"')
+    await run_as_owner(work, f'REVOKE ALL ON public.installation FROM "{role}"')
 
 
-async def _run_as_owner(work: BackgroundWork, statement: str) -> None:
+async def run_as_owner(work: BackgroundWork, statement: str) -> None:
+    """Run a statement as the DDL role."""
     async with work.owner.lobby() as session:
         connection = await connection_of(session)
         await connection.execute(text(statement))
@@ -224,7 +225,7 @@ async def break_migrations(work: BackgroundWork, requested: Requested) -> None:
     """Make a table that the first migration will want to make."""
     await work.provisioning.create_schema(requested.execution_id)
     schema = (await tenant(work, requested.tenant_id)).schema_name
-    await _run_as_owner(work, f'CREATE TABLE "{schema}".projects ()')
+    await run_as_owner(work, f'CREATE TABLE "{schema}".projects ()')
 
 
 @asynccontextmanager
@@ -302,6 +303,11 @@ async def execution(work: BackgroundWork, execution_id: UUID) -> WorkflowExecuti
         )
     assert found is not None
     return found
+
+
+async def has_begun(work: BackgroundWork, execution_id: UUID) -> bool:
+    """Tell whether an execution is being carried out, or waits for its date."""
+    return (await execution(work, execution_id)).status is WorkflowStatus.RUNNING
 
 
 async def have_ended(work: BackgroundWork, *execution_ids: UUID) -> bool:

@@ -10,7 +10,9 @@ from app.core.settings import Settings
 from app.services.background_work import BackgroundWork
 from app.services.workflow_attempts import RETRIES, Retries, WorkflowAttempts
 from app.work_queue.engine import Engine
+from tests import background
 from tests.engines import TestedEngine
+from tests.patience import PATIENCE
 
 _SHORTLY: Final = Retries(timedelta(seconds=0.05), timedelta(seconds=0.5), attempts=40)
 
@@ -20,7 +22,8 @@ def _settings() -> dict[str, Any]:
 
 
 def _alone(settings: Settings) -> Settings:
-    changes = {"heartbeat_timeout": timedelta(seconds=1), "poll_interval": timedelta(seconds=0.2)}
+    # Who is late is not dead.
+    changes = {"heartbeat_timeout": PATIENCE, "poll_interval": timedelta(seconds=0.2)}
     return settings.model_copy(
         update={
             "queue": settings.queue.model_copy(update=changes),
@@ -46,4 +49,10 @@ async def _running(work: BackgroundWork, settings: Settings) -> AsyncIterator[No
         yield
 
 
-ENGINE: Final = TestedEngine(("worker",), _settings, _alone, _running)
+async def _make_due(work: BackgroundWork) -> None:
+    await background.run_as_owner(
+        work, "UPDATE queue.pgqueuer SET heartbeat = 'yesterday', execute_after = 'yesterday'"
+    )
+
+
+ENGINE: Final = TestedEngine(("worker",), _settings, _alone, _running, _make_due)

@@ -49,4 +49,8 @@ async def _running(work: BackgroundWork, settings: Settings) -> AsyncIterator[No
         yield
 
 
-ENGINE: Final = TestedEngine(("worker",), _settings, _alone, _running)
+async def _make_due(_work: BackgroundWork) -> None:
+    """Its server keeps the time; tests/temporal has one that skips it."""
+
+
+ENGINE: Final = TestedEngine(("worker",), _settings, _alone, _running, _make_due)

@@ -1,6 +1,6 @@
 """What the tests have to know of the engine that carries out background work."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -23,3 +23,5 @@ class TestedEngine:
     """Changes settings so that an engine is quick, and meets no other test's."""
     running: Callable[[BackgroundWork, Settings], AbstractAsyncContextManager[None]]
     """Runs an engine in this process."""
+    make_due: Callable[[BackgroundWork], Awaitable[None]]
+    """Makes due at once what waits for a date, or for a process that may be dead. Call it while no engine runs."""

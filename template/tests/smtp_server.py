@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -60,5 +61,7 @@ class SmtpServer:
 
     def used_by(self, settings: Settings) -> Settings:
         """Return settings of a service that sends its mail here."""
-        mail = {"smtp_url": SecretStr(f"smtp://127.0.0.1:{self.port}"), "timeout": PATIENCE}
+        # Nothing but the timeout ends what hangs, and the engine's end waits for it.
+        timeout = timedelta(seconds=0.5) if self.hangs else PATIENCE
+        mail = {"smtp_url": SecretStr(f"smtp://127.0.0.1:{self.port}"), "timeout": timeout}
         return settings.model_copy(update={"mail": settings.mail.model_copy(update=mail)})

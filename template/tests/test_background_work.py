@@ -1,6 +1,5 @@
 """From a row to its outcome, by a running engine: the same whichever it is."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -79,13 +78,16 @@ async def test_two_engines_make_each_tenant_once(
 async def test_a_restored_tenant_is_kept(
     engine: TestedEngine, work: BackgroundWork, separate: Settings
 ) -> None:
-    grace = timedelta(seconds=0.5)
-    deleted, deletion_id = await background.request_deletion(work, separate, grace)
+    deleted, deletion_id = await background.request_deletion(work, separate, timedelta(hours=1))
+    async with engine.running(work, separate):
+        await background.eventually(lambda: background.has_begun(work, deletion_id))
+    async with work.database.lobby() as lobby:
+        await background.lifecycle(lobby, separate).restore(deleted.tenant_id)
+    await engine.make_due(work)
 
     async with engine.running(work, separate):
-        async with work.database.lobby() as lobby:
-            await background.lifecycle(lobby, separate).restore(deleted.tenant_id)
-        await asyncio.sleep(grace.total_seconds())
+        other_id, _ = await background.request_clean_up(work)
+        await background.eventually(lambda: background.have_ended(work, other_id))
 
     await outcomes.assert_kept(work, deleted.tenant_id, deletion_id)
 
@@ -123,6 +125,7 @@ async def test_what_a_killed_process_leaves_another_finishes_or_takes_back(
         started.kill()
         await started.wait()
 
+    await engine.make_due(work)
     async with engine.running(work, separate):
         await background.eventually(lambda: background.have_ended(work, *ids))
 

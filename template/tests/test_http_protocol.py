@@ -64,6 +64,7 @@ async def test_a_client_that_goes_silent_is_hung_up_on(
 async def expects_headers(state: ServerState) -> bool:
     """Tell whether the only connection is closed soon unless headers come."""
     [connection] = state.connections
+    assert isinstance(connection, http_protocol._BoundedProtocol)
     return connection._deadline is not None
 
 

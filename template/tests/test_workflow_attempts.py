@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 from sqlalchemy.engine import make_url
+from structlog.testing import capture_logs
 
 from app.core.logging import configure_logging
 from app.core.settings import Settings
@@ -258,18 +259,27 @@ async def test_a_deletion_that_meets_a_mistake_is_tried_to_the_last_attempt(
 
 
 async def test_an_outage_that_begins_in_the_last_attempt_is_waited_for(
-    work: BackgroundWork, separate: Settings
+    work: BackgroundWork, separate: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    quickly = Retries(timedelta(seconds=0.02), timedelta(seconds=0.1), attempts=0)
+    monkeypatch.setattr("app.services.workflow_attempts._RECORDING", quickly)
+
+    async def is_noticed() -> bool:
+        return "outcome_not_recorded" in [entry["event"] for entry in log]
+
     requested = await background.request_tenant(work)
     async with background.behind_a_gate(separate) as (gate, remote):
         attempts = WorkflowAttempts(remote)
-        async with background.held_up(work, requested):
-            making = asyncio.create_task(attempts.make(provisioning(requested), MINUTES.attempts))
-            await background.eventually(lambda: background.somebody_waits(work))
-            await gate.close()
-        await asyncio.sleep(0.1)
-        await gate.open()
-        outcome = await making
+        with capture_logs() as log:
+            async with background.held_up(work, requested):
+                making = asyncio.create_task(
+                    attempts.make(provisioning(requested), MINUTES.attempts)
+                )
+                await background.eventually(lambda: background.somebody_waits(work))
+                await gate.close()
+            await background.eventually(is_noticed)
+            await gate.open()
+            outcome = await making
 
     assert isinstance(outcome, Ended)
     await outcomes.assert_compensated(work, requested, "migrate_schema: ")

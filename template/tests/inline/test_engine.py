@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlmodel import col
 
 from app.core.identifiers import utcnow
@@ -22,8 +22,10 @@ from app.repositories.public.workflow_claims import WorkflowClaims
 from app.services.background_work import BackgroundWork
 from app.services.workflow_attempts import RETRIES, Retries, WorkflowAttempts
 from tests import background, outcomes
+from tests.engines import TestedEngine
 from tests.environments import environment_of
 from tests.lifespan import started
+from tests.patience import PATIENCE
 from tests.plans import OPEN_EXECUTIONS, plans_of
 from tests.shell import Shell
 from tests.smtp_server import SmtpServer
@@ -40,6 +42,32 @@ def engine_of(work: BackgroundWork, settings: Settings, **changes: object) -> En
     return Engine(work, changed, WorkflowAttempts(work, AT_ONCE))
 
 
+async def listens(work: BackgroundWork) -> bool:
+    """Tell whether an engine hears what is announced."""
+    query = text(
+        "SELECT count(*) FROM pg_catalog.pg_stat_activity"
+        " WHERE query LIKE 'LISTEN %' AND datname = current_database()"
+    )
+    async with work.owner.engine.connect() as connection:
+        return bool(await connection.scalar(query))
+
+
+async def is_deaf(work: BackgroundWork) -> bool:
+    """Tell the opposite."""
+    return not await listens(work)
+
+
+async def has_looked(engine: Engine) -> None:
+    """Wait until an engine has looked for work, from the first moment to the last of it."""
+
+    async def waits() -> bool:
+        return not engine._wake.is_set()
+
+    for _ in range(2):
+        engine._wake.set()
+        await background.eventually(waits)
+
+
 @asynccontextmanager
 async def held_up_in(engine: Engine, work: BackgroundWork) -> AsyncIterator[background.Requested]:
     """Yield a request that the running engine is in the middle of, as long as the block runs."""
@@ -50,14 +78,13 @@ async def held_up_in(engine: Engine, work: BackgroundWork) -> AsyncIterator[back
 
 
 async def test_a_commit_is_announced(work: BackgroundWork, separate: Settings) -> None:
-    engine = engine_of(work, separate, poll_interval=timedelta(minutes=1))
+    engine = engine_of(work, separate, poll_interval=timedelta(hours=1))
     async with engine.running():
-        # The first look, and the one when it begins to listen.
-        await asyncio.sleep(0.2)
+        await background.eventually(lambda: listens(work))
+        # It looks when it begins, and when it begins to listen.
+        await has_looked(engine)
         requested = await background.request_tenant(work)
-        await background.eventually(
-            lambda: background.have_ended(work, requested.execution_id), within=5
-        )
+        await background.eventually(lambda: background.have_ended(work, requested.execution_id))
 
     await outcomes.assert_provisioned(work, requested)
 
@@ -74,10 +101,15 @@ async def test_a_migration_that_fails_is_compensated(
     await outcomes.assert_compensated(work, requested, "migrate_schema: DuplicateTableError")
 
 
-async def test_waiting_is_no_attempt(work: BackgroundWork, separate: Settings) -> None:
-    grace = timedelta(seconds=0.5)
-    deleted, deletion_id = await background.request_deletion(work, separate, grace)
+async def test_waiting_is_no_attempt(
+    work: BackgroundWork, separate: Settings, engine: TestedEngine
+) -> None:
+    deleted, deletion_id = await background.request_deletion(work, separate, timedelta(hours=1))
     once = dict.fromkeys(RETRIES, Retries(timedelta(), timedelta(), attempts=1))
+    async with Engine(work, separate.background, WorkflowAttempts(work, once)).running():
+        await background.eventually(lambda: background.has_begun(work, deletion_id))
+    await background.set_due(work, deleted.tenant_id, utcnow())
+    await engine.make_due(work)
 
     async with Engine(work, separate.background, WorkflowAttempts(work, once)).running():
         await background.eventually(lambda: background.have_ended(work, deletion_id))
@@ -89,7 +121,7 @@ async def test_no_more_at_once_than_is_set(work: BackgroundWork, separate: Setti
     engine = engine_of(work, separate, concurrency=1)
     async with held_up_in(engine, work) as requested:
         second = await background.request_clean_up(work)
-        await asyncio.sleep(0.2)
+        await has_looked(engine)
         waiting = await background.execution(work, second[0])
         assert waiting.status is WorkflowStatus.PENDING
 
@@ -145,14 +177,15 @@ async def test_one_at_a_time_is_enough_for_mail(work: BackgroundWork, separate: 
 
 
 async def test_what_is_running_may_finish(work: BackgroundWork, separate: Settings) -> None:
-    engine = engine_of(work, separate, drain_timeout=timedelta(seconds=20))
+    engine = engine_of(work, separate, drain_timeout=PATIENCE)
     requested = await background.request_tenant(work)
     async with background.held_up(work, requested):
         running = engine.running()
         await running.__aenter__()
         await background.eventually(lambda: background.somebody_waits(work))
+        await background.eventually(lambda: listens(work))
         ending = asyncio.create_task(running.__aexit__(None, None, None))
-        await asyncio.sleep(0.1)
+        await background.eventually(lambda: is_deaf(work))
         assert not ending.done()
     await ending
 
@@ -184,13 +217,12 @@ async def test_who_was_given_up_for_dead_stops(work: BackgroundWork, separate: S
 
 
 async def test_it_does_not_take_from_itself(work: BackgroundWork, separate: Settings) -> None:
-    poll = timedelta(seconds=0.05)
-    engine = engine_of(work, separate, lease=timedelta(minutes=5), poll_interval=poll)
+    engine = engine_of(work, separate, lease=timedelta(minutes=5))
     async with held_up_in(engine, work) as requested:
         own = col(WorkflowClaim.execution_id) == requested.execution_id
         async with work.database.lobby() as lobby:
             await lobby.execute(update(WorkflowClaim).where(own).values(due_at=utcnow()))
-        await asyncio.sleep(6 * poll.total_seconds())
+        await has_looked(engine)
         async with work.database.lobby() as lobby:
             attempts = await lobby.scalar(select(col(WorkflowClaim.attempts)).where(own))
         assert attempts == 1

@@ -11,6 +11,7 @@ from pgqueuer.models import TracebackRecord
 from pgqueuer.queries import EntrypointExecutionParameter
 from pgqueuer.types import QueueEntrypoint, QueueManagerId
 
+from app.core.identifiers import utcnow
 from app.core.settings import Settings
 from app.models.public.workflow_executions import WorkflowKind
 from app.services.background_work import BackgroundWork
@@ -20,6 +21,7 @@ from app.work_queue.jobs import GivenUp, Jobs, execution_of
 from app.work_queue.queries import ObservedDriver, queries
 from tests import background, outcomes
 from tests.engine_postgres import running
+from tests.engines import TestedEngine
 from tests.smtp_server import SmtpServer
 
 EVERY_KIND: Final = {
@@ -112,10 +114,13 @@ async def test_a_job_that_kills_its_worker_each_time_is_given_up(
 
 
 async def test_waiting_is_no_attempt(
-    work: BackgroundWork, separate: Settings, driver: ObservedDriver
+    work: BackgroundWork, separate: Settings, driver: ObservedDriver, engine: TestedEngine
 ) -> None:
-    grace = timedelta(seconds=0.5)
-    deleted, deletion_id = await background.request_deletion(work, separate, grace)
+    deleted, deletion_id = await background.request_deletion(work, separate, timedelta(hours=1))
+    async with quick_engine(work, separate, attempts=1):
+        await background.eventually(lambda: background.has_begun(work, deletion_id))
+    await background.set_due(work, deleted.tenant_id, utcnow())
+    await engine.make_due(work)
 
     async with quick_engine(work, separate, attempts=1):
         await background.eventually(lambda: background.have_ended(work, deletion_id))
