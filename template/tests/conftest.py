@@ -2,13 +2,15 @@
 
 import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Final
 
 import pytest
 
 from tests.programs import NGINX, PGBOUNCER
+from tests.progress import Progress
 from tests.servers import embedded
 
 # Not skipped tests: a run that should have them and lacks a program has fewer tests, and the header says so. Named on
@@ -21,12 +23,22 @@ _STARTED = pytest.StashKey[Callable[[], None]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the servers once, not in each of pytest-xdist's processes; import the application in these alone."""
+    """Own the servers in one process of the run; import the application in those alone that run tests."""
+    # Until the tests begin there is nothing but imports, which leave no garbage.
+    gc.disable()
     is_one_of_many = hasattr(config, "workerinput")
     if not is_one_of_many and not config.option.collectonly:
-        config.stash[_STARTED] = _running.enter_context(embedded.starting(*embedded.known()))
-    if is_one_of_many or not config.getoption("tx", None):
+        config.stash[_STARTED] = _running.enter_context(embedded.starting(*_early(config)))
+    if config.getoption("tx", None) and not is_one_of_many:
+        config.pluginmanager.register(Progress(config))
+    else:
         config.pluginmanager.import_plugin("tests.fixtures")
+
+
+def _early(config: pytest.Config) -> Iterable[str]:
+    """Return the servers that start before the tests ask for them: all of them, where no test was chosen."""
+    is_chosen = config.option.keyword or any(Path(name).suffix for name in config.args)
+    return () if is_chosen else embedded.known()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,11 +50,13 @@ def pytest_collection_finish() -> None:
     """Leave what has been imported to itself: looking through it for garbage takes a tenth of the run."""
     gc.freeze()
     gc.set_threshold(50_000, 50, 50)
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
     """Wait for the servers: pytest-xdist hands out no test before."""
+    gc.enable()
     if _STARTED in session.config.stash:
         session.config.stash[_STARTED]()
 

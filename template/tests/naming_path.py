@@ -11,8 +11,6 @@ from app.api.v1 import routers
 
 LOBBY: Final = (403, "tenant-mismatch")
 """How a route of a tenant refuses a token of the lobby."""
-SETTINGS: Final[dict[str, str]] = {}
-"""What the service has to be told for it."""
 
 _ROUTES = [route for router in routers() for route in router.routes if isinstance(route, APIRoute)]
 

@@ -4,8 +4,6 @@ from typing import Final
 
 LOBBY: Final = (403, "tenant-mismatch")
 """How a route of a tenant refuses a token of the lobby."""
-SETTINGS: Final[dict[str, str]] = {"base_domain": "testserver"}
-"""What the service has to be told for it."""
 
 
 def addressed(_method: str, path: str, tenant: str | None) -> tuple[str, dict[str, str]]:

@@ -4,8 +4,6 @@ from typing import Final
 
 LOBBY: Final = (400, "tenant-required")
 """How a route of a tenant refuses a token of the lobby."""
-SETTINGS: Final[dict[str, str]] = {}
-"""What the service has to be told for it."""
 
 
 def addressed(_method: str, path: str, _tenant: str | None) -> tuple[str, dict[str, str]]:

@@ -21,22 +21,6 @@ from app.core.logging import configure_logging
 from app.core.metrics import Metrics
 from app.core.settings import LoggingSettings, Settings
 from tests.lifespan import started
-from tests.sections import NOBODY
-from tests.sign_in.mode import auth
-from tests.sign_in.mode import sections as mode_sections
-
-KEY = "k" * 48
-
-
-def probe_settings(**sections: Any) -> Settings:
-    """Return valid settings, with whole sections replaced."""
-    values: dict[str, Any] = {
-        **NOBODY,
-        "database": {"url": "postgresql://app:app@127.0.0.1:1/app"},
-        "auth": auth(keys={"one": KEY}, active_kid="one"),
-        **mode_sections(),
-    }
-    return Settings.model_validate(values | sections)
 
 
 class Item(BaseModel):

@@ -19,6 +19,8 @@ from app.services import due_rows
 from app.services.background_work import BackgroundWork
 from tests import background
 
+pytestmark = pytest.mark.thorough
+
 DAY = timedelta(days=1)
 
 

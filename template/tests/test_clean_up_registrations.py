@@ -14,6 +14,8 @@ from app.models.public.users import User
 from app.services.background_work import BackgroundWork
 from tests import background
 
+pytestmark = pytest.mark.thorough
+
 DAY = timedelta(days=1)
 
 

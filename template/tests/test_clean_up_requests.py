@@ -1,5 +1,6 @@
 """When the hourly clean-up is asked for."""
 
+import pytest
 from sqlalchemy import select
 from sqlmodel import col
 
@@ -7,6 +8,8 @@ from app.models.public.workflow_executions import WorkflowExecution, WorkflowKin
 from app.services.background_work import BackgroundWork
 from app.services.clean_up_requests import request_clean_up
 from tests.plans import OPEN_EXECUTIONS, plans_of
+
+pytestmark = pytest.mark.thorough
 
 
 async def test_what_is_open_is_found_by_its_index(work: BackgroundWork) -> None:

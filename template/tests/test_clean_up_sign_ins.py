@@ -3,6 +3,7 @@
 import secrets
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select
 from sqlmodel import col
 
@@ -10,6 +11,8 @@ from app.core.identifiers import utcnow
 from app.core.settings import Settings
 from app.models.public.provider_sign_ins import ProviderSignIn
 from tests import background
+
+pytestmark = pytest.mark.thorough
 
 
 async def test_sign_ins_are_kept_until_their_cookie_has_expired(

@@ -6,6 +6,8 @@ from sqlalchemy.engine import make_url
 from app.core import about
 from tests.shell import Shell, rows
 
+pytestmark = pytest.mark.thorough
+
 COMMANDS = ("dev", "api", "migrate", "migration", "tenants", "superuser", "seed")
 
 

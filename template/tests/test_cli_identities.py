@@ -9,6 +9,8 @@ from app.core.identifiers import uuid7
 from app.models.public.user_identities import UserIdentity
 from tests.shell import Shell, rows
 
+pytestmark = pytest.mark.thorough
+
 
 def link(shell: Shell, email: str) -> None:
     async def add() -> None:

@@ -4,6 +4,8 @@ import pytest
 
 from tests.shell import Shell, rows
 
+pytestmark = pytest.mark.thorough
+
 PASSWORD = "correct-horse-9-battery"
 
 

@@ -1,6 +1,10 @@
 """`app superuser` where the identity provider knows who people are."""
 
+import pytest
+
 from tests.shell import Shell, rows
+
+pytestmark = pytest.mark.thorough
 
 
 def test_a_superuser_is_made(shell: Shell) -> None:

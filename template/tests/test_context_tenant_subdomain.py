@@ -25,7 +25,8 @@ from app.dev.public_address import public_settings
 from app.models.public.tenants import TenantStatus
 from tests.factories import Factory
 from tests.http_server import served
-from tests.probe import Probe, probe_settings
+from tests.probe import Probe
+from tests.sections import probe_settings
 
 
 @cache

@@ -22,6 +22,8 @@ from app.services.tenant_creation import TenantCreation
 from tests import background
 from tests.background import Requested
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 async def work(settings: Settings) -> AsyncIterator[BackgroundWork]:

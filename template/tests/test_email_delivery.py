@@ -26,6 +26,8 @@ from tests import background
 from tests.mailbox import token_in
 from tests.post_office import PostOffice
 
+pytestmark = pytest.mark.thorough
+
 HOUR = timedelta(hours=1)
 
 

@@ -3,12 +3,15 @@
 import asyncio
 
 import asyncpg
+import pytest
 
 from app.core.settings import Settings
 from app.services.background_work import BackgroundWork
 from faults.catalogue import FAULTS
 from faults.invariants import unfinished
 from tests import background
+
+pytestmark = pytest.mark.thorough
 
 
 async def test_what_is_open_is_told_and_who_waits_behind_whom(

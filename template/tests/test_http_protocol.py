@@ -11,7 +11,8 @@ from app.cli import http_protocol
 from tests import background
 from tests.http_server import served
 from tests.patience import PATIENCE_SECONDS
-from tests.probe import Probe, probe_settings
+from tests.probe import Probe
+from tests.sections import probe_settings
 
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\n"
 

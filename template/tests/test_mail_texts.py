@@ -10,7 +10,7 @@ from app.core.mail_texts import MailTexts, shown_name, span
 from app.core.roles import Role
 from app.core.security.opaque_tokens import new_token
 from app.core.tenant_urls import TenantUrls
-from tests.probe import probe_settings
+from tests.sections import probe_settings
 
 HOUR = timedelta(hours=1)
 TOKEN = new_token()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.pool import QueuePool
 
@@ -75,6 +76,7 @@ print(metrics.render().decode())
 """
 
 
+@pytest.mark.slow
 def test_workers_share_what_they_count_and_tell_their_own_apart(tmp_path: Path) -> None:
     shared = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": "src"}
     scrapes = [

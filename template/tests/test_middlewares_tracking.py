@@ -9,7 +9,8 @@ import pytest
 
 from app.api.middlewares.request_tracking import ResponseAborted
 from tests.patience import PATIENCE
-from tests.probe import Probe, probe_settings
+from tests.probe import Probe
+from tests.sections import probe_settings
 
 
 @pytest.fixture

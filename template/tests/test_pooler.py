@@ -24,6 +24,8 @@ from tests.lifespan import started
 from tests.pooler import DOCUMENT, PgBouncer, documented
 from tests.shell import Shell
 
+pytestmark = pytest.mark.slow
+
 MEMBERS = 4
 """Of each tenant."""
 TURNS = 4

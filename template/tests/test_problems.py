@@ -9,7 +9,8 @@ import pytest
 
 from app.api.problems import problem_response
 from app.core.errors import NotFound
-from tests.probe import Probe, probe_settings
+from tests.probe import Probe
+from tests.sections import probe_settings
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,8 @@ from app.services.background_work import BackgroundWork
 from tests import background
 from tests.background import Requested
 
+pytestmark = pytest.mark.thorough
+
 TABLES = {"projects", "alembic_version"}
 
 

@@ -24,8 +24,11 @@ from tests.lifespan import started
 from tests.limiter_clock import LimiterClock, standing_still
 from tests.limiting_redis import allowed, limiter_for, redis_settings
 from tests.patience import PATIENCE_SECONDS
-from tests.probe import Probe, probe_settings
+from tests.probe import Probe
+from tests.sections import probe_settings
 from tests.valkey import ValkeyProcess, running_valkey
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

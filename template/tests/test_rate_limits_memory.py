@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.probe import Probe, probe_settings
+from tests.probe import Probe
+from tests.sections import probe_settings
 
 
 @pytest.mark.parametrize("enabled", [True, False])

@@ -22,6 +22,8 @@ from app.core.rate_limit.storage_redis import RedisStorage
 from tests.limiting_redis import allowed, let_pass, limiter_for, redis_settings
 from tests.valkey import ValkeyProcess, running_valkey
 
+pytestmark = pytest.mark.slow
+
 type MakeLimiter = Callable[..., SharedRateLimiter]
 
 

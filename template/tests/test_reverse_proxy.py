@@ -20,8 +20,11 @@ from app.dev.servers.base import running
 from tests.background import eventually
 from tests.http_server import served
 from tests.patience import PATIENCE_SECONDS
-from tests.probe import Probe, probe_settings
+from tests.probe import Probe
 from tests.reverse_proxy import TRUSTED, Nginx, value_of
+from tests.sections import probe_settings
+
+pytestmark = pytest.mark.slow
 
 CLIENT: Final = "127.0.0.2"
 PROCESSES: Final = 3

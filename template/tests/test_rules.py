@@ -264,6 +264,7 @@ BROKEN: Final[list[tuple[Rule, str, str]]] = [
 RULES: Final = list(dict.fromkeys(rule for rule, _, _ in BROKEN))
 
 
+@pytest.mark.slow
 def test_every_file_keeps_every_rule() -> None:
     # One test: each process of pytest-xdist that takes a part of it parses every file.
     broken = [

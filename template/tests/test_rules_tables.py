@@ -14,6 +14,8 @@ from app.core.db.migrations import Tree
 from app.core.settings import DatabaseSettings
 from app.models.trees import public_tree, tenant_tree
 
+pytestmark = pytest.mark.slow
+
 PUBLIC, TENANT = public_tree(), tenant_tree()
 SCHEMAS: Final = {"public": "public", "tenant": "tenant_acme"}
 

@@ -27,6 +27,8 @@ from app.services.workflow_attempts import (
 from tests import background, outcomes
 from tests.smtp_server import SmtpServer
 
+pytestmark = pytest.mark.thorough
+
 DAY = timedelta(days=1)
 
 

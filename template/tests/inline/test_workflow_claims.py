@@ -16,6 +16,8 @@ from app.repositories.public.workflow_claims import WorkflowClaims
 from app.repositories.public.workflow_queue import WorkflowQueue
 from tests import background
 
+pytestmark = pytest.mark.thorough
+
 ONE, OTHER = uuid4(), uuid4()
 LONG, OVER = timedelta(minutes=1), timedelta(seconds=-1)
 

@@ -9,6 +9,8 @@ from tests.routes.access import access_of
 from tests.routes.operations import Operation
 from tests.routes.requests import ROUTES, World
 
+pytestmark = pytest.mark.thorough
+
 IN_PART: Final = {"update_member", "remove_member", "update_tenant"}
 """Refused where an owner is made, changed or removed, or the slug changes: test_members.py and test_tenant.py do that."""
 

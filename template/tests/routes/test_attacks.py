@@ -27,6 +27,8 @@ from tests.routes.requests import ROUTES, Call, World
 from tests.routes.tables import table
 from tests.sending import send
 
+pytestmark = pytest.mark.thorough
+
 NEWEST: Final = 20
 
 type Rows = dict[str, tuple[int, int]]

@@ -9,6 +9,8 @@ from fastapi import FastAPI
 from tests.routes.operations import Operation, Place
 from tests.routes.requests import ROUTES, Call, World
 
+pytestmark = pytest.mark.thorough
+
 REFUSED: Final = {"NUL": "a\x00b", "half a surrogate pair": "a\ud800b"}
 """What PostgreSQL or UTF-8 cannot hold. It may be accepted where it is not kept but hashed."""
 

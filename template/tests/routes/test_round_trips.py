@@ -16,6 +16,8 @@ from tests.routes.requests import ROUTES, World, world_of
 from tests.routes.tables import table
 from tests.wire import PostgresWire, through
 
+pytestmark = pytest.mark.thorough
+
 BUDGETS: Final = table("BUDGETS")
 WITHOUT_DATABASE: Final = sorted(
     route.path_format

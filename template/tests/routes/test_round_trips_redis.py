@@ -14,6 +14,8 @@ from tests.routes.requests import ROUTES, World, world_of
 from tests.valkey import ValkeyProcess, running_valkey
 from tests.wire import Wire, through
 
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
+
 EACH: Final = 1
 """The client's address; the tenant's limit is counted in the next request's trip."""
 WITH_ATTEMPTS: Final = 3

@@ -11,6 +11,8 @@ from app.core.identifiers import uuid7
 from tests.patience import PATIENCE_SECONDS
 from tests.routes.requests import ROUTES, World
 
+pytestmark = pytest.mark.thorough
+
 WITH_BODY: Final = [name for name, route in ROUTES.items() if route.body_field]
 
 

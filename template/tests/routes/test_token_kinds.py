@@ -9,6 +9,8 @@ from tests.answers import problem
 from tests.routes.operations import Operation
 from tests.routes.requests import ROUTES, Call, World
 
+pytestmark = pytest.mark.thorough
+
 FIELDS: Final = ("token", "refresh_token", "access_token", "code")
 SAME_KIND: Final = ({"refresh", "logout"}, {"look_up_invite", "accept_invite"})
 

@@ -11,6 +11,8 @@ from app.models.trees import public_tree, tenant_tree
 from tests.routes.operations import Operation
 from tests.routes.requests import ROUTES, World
 
+pytestmark = pytest.mark.thorough
+
 PLANTED: Final = "planted"
 MANY: Final = 10_000
 MAX_SHOWN: Final = 20

@@ -5,7 +5,7 @@ from typing import Final
 from tests import provider
 from tests.provider import sections
 from tests.sign_in import password
-from tests.sign_in.password import PROCESS_VARIABLES, SAMPLES, USER_COLUMNS, auth, seed
+from tests.sign_in.password import PROCESS_VARIABLES, SAMPLES, USER_COLUMNS, auth
 
 REQUIRED: Final = provider.REQUIRED
 WRONG: Final = [*password.WRONG, *provider.WRONG]
@@ -18,5 +18,4 @@ __all__ = [
     "WRONG",
     "auth",
     "sections",
-    "seed",
 ]

@@ -3,9 +3,6 @@
 from typing import Any, Final
 
 from app.core.security.token_settings import TokenSettings
-from app.services.background_work import BackgroundWork
-from app.services.sample_accounts_oidc import SampleAccounts
-from app.services.seeding import Seeding
 from tests.provider import REQUIRED, WRONG, sections
 
 USER_COLUMNS: Final[dict[str, Any]] = {}
@@ -19,11 +16,6 @@ def auth(**tokens: Any) -> TokenSettings:
     return TokenSettings(**tokens)
 
 
-async def seed(work: BackgroundWork) -> None:
-    """Add the samples, as `app seed` does."""
-    await Seeding(work, SampleAccounts()).run()
-
-
 __all__ = [
     "PROCESS_VARIABLES",
     "REQUIRED",
@@ -32,5 +24,4 @@ __all__ = [
     "WRONG",
     "auth",
     "sections",
-    "seed",
 ]

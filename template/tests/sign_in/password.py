@@ -3,13 +3,8 @@
 from typing import Any, Final
 
 from argon2 import PasswordHasher
-from pydantic import SecretStr
 
 from app.core.security.password_settings import PasswordSettings
-from app.core.security.passwords import Passwords
-from app.services.background_work import BackgroundWork
-from app.services.sample_accounts_password import SampleAccounts
-from app.services.seeding import Seeding
 
 PASSWORD: Final = "9 blue quaggas"
 """Of every user that a test does not give another; short, because estimating its strength takes the longer."""
@@ -34,13 +29,6 @@ def auth(**tokens: Any) -> PasswordSettings:
     return PasswordSettings(**tokens).model_copy(update={"hashing_memory_kib": MEMORY_KIB})
 
 
-def sections() -> dict[str, Any]:
+def sections(_issuer: str | None = None) -> dict[str, Any]:
     """Return the sections of the settings that are about signing in, but for `auth`."""
     return {}
-
-
-async def seed(work: BackgroundWork) -> None:
-    """Add the samples, as `app seed` does."""
-    passwords = Passwords(auth(keys={"k": SecretStr("k" * 32)}, active_kid="k"))
-    await Seeding(work, SampleAccounts(passwords, PASSWORD)).run()
-    passwords.close()

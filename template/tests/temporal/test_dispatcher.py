@@ -20,7 +20,7 @@ from app.temporal.dispatcher import Dispatcher
 from tests import background
 from tests.temporal.running import Handle, worker
 
-pytestmark = pytest.mark.usefixtures("nothing_waits")
+pytestmark = [pytest.mark.thorough, pytest.mark.usefixtures("nothing_waits")]
 
 ALTER = "ALTER TABLE public.workflow_executions"
 OF_TOMORROW = """

@@ -18,6 +18,8 @@ from app.temporal.contract import Activity, Execution
 from app.temporal.engine import WORKFLOWS
 from app.temporal.workflows.steps import UNTIL_DONE, run_step
 
+pytestmark = pytest.mark.slow
+
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
 
 

@@ -20,6 +20,8 @@ from app.repositories.public.workflow_dispatch import (
 from app.repositories.public.workflow_queue import WorkflowQueue
 from tests import background
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 async def database(settings: Settings, admin_url: str) -> AsyncIterator[Database]:

@@ -1,11 +1,14 @@
 """`CleanUp` under time skipping."""
 
+import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from app.core.settings import Settings
 from app.services.background_work import BackgroundWork
 from tests import background, outcomes
 from tests.temporal.running import given_up_in_an_outage, start, worker
+
+pytestmark = pytest.mark.slow
 
 
 async def test_a_run_removes_what_is_due(

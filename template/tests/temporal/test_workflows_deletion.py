@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from app.core.settings import Settings
@@ -13,6 +14,8 @@ from app.services.background_work import BackgroundWork
 from tests import background, outcomes
 from tests.background import Requested
 from tests.temporal.running import await_attempt, ended_at, given_up_in_an_outage, start, worker
+
+pytestmark = pytest.mark.slow
 
 DAY = timedelta(days=1)
 GRACE = 3 * DAY

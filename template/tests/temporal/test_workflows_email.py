@@ -13,6 +13,8 @@ from tests import background, outcomes
 from tests.smtp_server import SmtpServer
 from tests.temporal.running import attempts, await_attempt, ended_at, start, worker
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def post() -> SmtpServer:

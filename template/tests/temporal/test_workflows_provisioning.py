@@ -9,6 +9,8 @@ from app.services.background_work import BackgroundWork
 from tests import background, outcomes
 from tests.temporal.running import attempts, await_attempt, given_up_in_an_outage, start, worker
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_request_becomes_a_tenant(
     time_skipping: WorkflowEnvironment, work: BackgroundWork

@@ -18,6 +18,8 @@ from app.work_queue.queries import ObservedDriver
 from tests import background, outcomes
 from tests.engine_postgres import running
 
+pytestmark = pytest.mark.thorough
+
 OUTAGE_OF_HOURS = 2000
 
 END_OTHER_SESSIONS = """

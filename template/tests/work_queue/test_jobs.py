@@ -24,6 +24,8 @@ from tests.engine_postgres import running
 from tests.engines import TestedEngine
 from tests.smtp_server import SmtpServer
 
+pytestmark = pytest.mark.thorough
+
 EVERY_KIND: Final = {
     QueueEntrypoint(kind.value): EntrypointExecutionParameter(concurrency_limit=0)
     for kind in WorkflowKind

@@ -11,6 +11,8 @@ from app.work_queue.jobs import execution_of
 from app.work_queue.queries import NAMES, ObservedDriver, queries
 from tests import background
 
+pytestmark = pytest.mark.thorough
+
 
 class Undone(Exception):
     """Takes a transaction back."""

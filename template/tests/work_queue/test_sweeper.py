@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import pytest
 from sqlalchemy import func, select, update
 from sqlmodel import col
 
@@ -17,6 +18,8 @@ from app.work_queue.sweeper import WITHOUT_A_JOB, Sweeper
 from tests import background
 from tests.engine_postgres import running
 from tests.plans import OPEN_EXECUTIONS, WITHOUT_ALTERNATIVE
+
+pytestmark = pytest.mark.thorough
 
 HOUR = timedelta(hours=1)
 
