@@ -108,8 +108,9 @@ async def test_without_the_backend_each_process_counts(
         first = asyncio.create_task(hits_by(limiter, *"b" * 10))
         while not watched.asked:  # noqa: ASYNC110  an attribute, which sends no event
             await asyncio.sleep(0)
-        await hits_by(limiter, *"b" * 10)
-        await first
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await hits_by(limiter, *"b" * 10)
+            await first
     assert await is_degraded(limiter)
     assert watched.asked == 1
     # Nobody waits while it is known to be gone.
