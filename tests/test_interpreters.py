@@ -118,7 +118,7 @@ WAITS = """
 import signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
 print("waiting", flush=True)
-time.sleep(20)
+time.sleep(300)
 print("nobody came")
 """
 

@@ -19,7 +19,7 @@ from test_demo import demo
 
 pytestmark = [pytest.mark.serial, pytest.mark.slow]
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 
 
 def test_a_reload_loses_no_request(tmp_path: Path) -> None:
