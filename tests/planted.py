@@ -140,8 +140,8 @@ FAULTS: Final = [
     Fault(
         where("", "", "redis"),
         "src/app/core/rate_limit/backend_redis.py",
-        "_RETRY_SECONDS: Final = 2.0",
-        "_RETRY_SECONDS: Final = 0.0",
+        "if now < self._retry_at:",
+        "if now < 0:",
         "test_rate_limits_faults.py",
     ),
     Fault(

@@ -12,6 +12,7 @@ from copier import run_copy, run_update
 
 from conftest import commit, files, git
 from matrix import choices
+from plan import in_turn
 from releases import releases
 from render import ROOT, TEMPLATE, questions, snapshot
 
@@ -142,7 +143,7 @@ def untouched(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("question", choices(questions()))
+@pytest.mark.parametrize("question", in_turn(list(choices(questions()))))
 def test_another_answer_makes_the_render_of_that_answer(
     repository: Path, untouched: Path, tmp_path: Path, question: str
 ) -> None:

@@ -18,6 +18,7 @@ import yaml
 
 from conftest import Renderer, commit, git, printed
 from matrix import Answers, choices, name, singles
+from plan import in_turn
 from render import ROOT, questions
 from suites import Outcome, record
 
@@ -56,7 +57,7 @@ def processor_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-@pytest.mark.parametrize("answers", COMBINATIONS, ids=name)
+@pytest.mark.parametrize("answers", in_turn(COMBINATIONS), ids=name)
 def test_a_new_service_locks_installs_and_passes_its_suite(
     render: Renderer, tmp_path: Path, answers: Answers, tell: Callable[[str], None]
 ) -> None:

@@ -20,15 +20,19 @@ async def test_what_is_open_is_told_and_who_waits_behind_whom(
     assert separate.database.owner_url is not None
     connection = await asyncpg.connect(separate.database.owner_url.get_secret_value())
     requested = await background.request_tenant(work)
+    told: list[str] = []
+
+    async def the_waiting_are_told() -> bool:
+        told[:] = await unfinished(connection)
+        return any(line.startswith("waiting: ") and ", behind idle in tr" in line for line in told)
+
     async with background.held_up(work, requested):
         provisioning = asyncio.create_task(work.provisioning.run(requested.execution_id))
-        await background.eventually(lambda: background.somebody_waits(work))
-        told = await unfinished(connection)
+        await background.eventually(the_waiting_are_told)
     await provisioning
     await connection.close()
 
     assert any(line.startswith("open: provision_tenant pending for ") for line in told)
-    assert any(line.startswith("waiting: ") and ", behind idle in tr" in line for line in told)
 
 
 def test_beside_other_work_each_bound_is_longer() -> None:
