@@ -27,7 +27,8 @@ from typing import Any, Final
 _PROGRAM: Final = """\
 #!{link} -IS
 import os, sys
-if sys.argv[1:2] != ["-m"]:
+# pytest rewrites its plugins when it imports them, so they must not have been imported.
+if sys.argv[1:2] != ["-m"] or sys.argv[2:3] == ["pytest"]:
     os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 
 import json, resource, signal, socket, struct
@@ -58,7 +59,7 @@ def interpreter(path: list[str]) -> Iterator[str]:
     """Yield a program that runs modules with the packages that this process has imported.
 
     `path` is where they are searched for, after the folder and the PYTHONPATH that the program is started with.
-    Other arguments than `-m` are the usual interpreter's. What still runs at the end is killed. To be called before this
+    Other arguments than `-m`, and pytest, are the usual interpreter's. What still runs at the end is killed. To be called before this
     process has other threads.
     """
     # Not a TemporaryDirectory, which removes itself at the end of each fork.

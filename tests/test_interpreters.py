@@ -141,3 +141,17 @@ def test_other_arguments_are_the_usual_interpreters(program: str) -> None:
     code = "import sys; print(sys.executable, 'fractions' in sys.modules)"
     done = subprocess.run([program, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [sys.executable, "False"]
+
+
+def test_pytest_is_run_by_the_usual_interpreter(program: str, tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(
+        "import sys\n\ndef test_it():\n    assert 'pytest' in sys.orig_argv\n"
+    )
+    done = subprocess.run(
+        [program, "-m", "pytest", "-q", "test_it.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
