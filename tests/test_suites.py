@@ -68,12 +68,15 @@ def suites(render: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             combination: pool.submit(run, services[combination], shares[combination])
             for combination in sorted(services, key=lambda each: bool(shares[each].tests))
         }
-        yield Suites(
-            [shares[each] for each in services],
-            [begun[each] for each in services],
-            time.monotonic(),
-        )
-        pool.shutdown(cancel_futures=True)
+        try:
+            yield Suites(
+                [shares[each] for each in services],
+                [begun[each] for each in services],
+                time.monotonic(),
+            )
+        finally:
+            # After Ctrl-C too; those that run are waited for.
+            pool.shutdown(cancel_futures=True)
 
 
 def shares_of(services: dict[str, Path]) -> dict[str, Share]:
