@@ -140,9 +140,9 @@ FAULTS: Final = [
     Fault(
         where("", "", "redis"),
         "src/app/core/rate_limit/backend_redis.py",
-        "if now < self._retry_at:",
-        "if now < 0:",
-        "test_rate_limits_faults.py",
+        "self.degraded = True",
+        "self.degraded = False",
+        "test_rate_limits_faults.py::test_without_the_backend_each_process_counts",
     ),
     Fault(
         where(auth_mode="password"),
