@@ -39,10 +39,6 @@ from tests.gate import Gate
 from tests.patience import PATIENCE_SECONDS
 from tests.sign_in.mode import USER_COLUMNS
 
-_OPEN = text(
-    "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE xact_start IS NOT NULL"
-    " AND datname = current_database() AND pid <> pg_backend_pid()"
-)
 _WAITING = text(
     "SELECT count(*) FROM pg_catalog.pg_stat_activity"
     " WHERE wait_event_type = 'Lock' AND datname = current_database()"
@@ -250,12 +246,6 @@ async def held_up(work: BackgroundWork, requested: Requested) -> AsyncIterator[N
 
 class _Undone(Exception):
     """Takes a transaction back."""
-
-
-async def nothing_is_open(work: BackgroundWork) -> bool:
-    """Tell whether PostgreSQL has ended every other transaction, those of lost connections too."""
-    async with work.owner.engine.connect() as connection:
-        return not await connection.scalar(_OPEN)
 
 
 async def somebody_waits(work: BackgroundWork) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
@@ -280,10 +281,35 @@ async def test_an_outage_that_begins_in_the_last_attempt_is_waited_for(
                 await background.eventually(lambda: background.somebody_waits(work))
                 await gate.close()
             await background.eventually(is_noticed)
-            # As long as the lost connection's migration is open, its schema cannot be dropped.
-            await background.eventually(lambda: background.nothing_is_open(work))
             await gate.open()
             outcome = await making
 
     assert isinstance(outcome, Ended)
     await outcomes.assert_compensated(work, requested, "migrate_schema: ")
+
+
+async def test_an_outage_that_ends_before_the_outcome_is_recorded_leaves_no_schema(
+    work: BackgroundWork, separate: Settings
+) -> None:
+    requested = await background.request_tenant(work)
+    await background.break_migrations(work, requested)
+
+    async with background.behind_a_gate(separate) as (gate, remote):
+        drop_unready = remote.provisioning.drop_unready
+
+        async def drop_in_an_outage(execution_id: UUID) -> None:
+            patched.undo()
+            await gate.close()
+            try:
+                await drop_unready(execution_id)
+            finally:
+                await gate.open()
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(remote.provisioning, "drop_unready", drop_in_an_outage)
+            outcome = await WorkflowAttempts(remote).make(
+                provisioning(requested), MINUTES.attempts
+            )
+
+    assert isinstance(outcome, Ended)
+    await outcomes.assert_compensated(work, requested, "migrate_schema: DuplicateTableError")

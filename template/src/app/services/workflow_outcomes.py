@@ -7,7 +7,7 @@ import structlog
 from app.core.db.database import Database
 from app.models.public.workflow_executions import WorkflowKind, WorkflowStatus
 from app.repositories.public.workflow_queue import QueuedExecution, WorkflowQueue
-from app.services.background_failures import describe
+from app.services.background_failures import describe, may_pass
 from app.services.deletion import Deletion
 from app.services.provisioning import Provisioning
 
@@ -33,7 +33,10 @@ class WorkflowOutcomes:
             await WorkflowQueue(session).close(execution_id, WorkflowStatus.FAILED, error)
 
     async def abandon(self, execution: QueuedExecution, error: str) -> None:
-        """Record that the engine gave the work up, and leave its tenant in a state that somebody can act on."""
+        """Record that the engine gave the work up, and leave its tenant in a state that somebody can act on.
+
+        An outage is raised, and nothing is recorded: what was made of a tenant is dropped first.
+        """
         match execution.kind:
             case WorkflowKind.PROVISION_TENANT:
                 await self._abandon_provisioning(execution.id, error)
@@ -46,6 +49,8 @@ class WorkflowOutcomes:
         try:
             await self.provisioning.drop_unready(execution_id)
         except Exception as exc:
+            if may_pass(exc):
+                raise
             # What is left of the schema is used by a retry and dropped by a deletion.
             log.exception("unready_schema_not_dropped", execution_id=str(execution_id))
             error = f"{error}; its schema is still there: {describe(exc)}"
