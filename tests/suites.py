@@ -19,7 +19,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -179,13 +179,16 @@ def spread(services: list[Path], over: int) -> list[list[str]]:
 
 def record(service: Path, outcome: Outcome) -> None:
     """Keep the outcome of a render's suite beside the render."""
-    (service.parent / "suite.json").write_text(json.dumps(asdict(outcome)))
+    (service.parent / "suite.json").write_text(json.dumps(vars(outcome)))
 
 
 def recorded(service: Path) -> Outcome | None:
     """Return the outcome that was kept, if one was."""
     kept = service.parent / "suite.json"
-    return Outcome(**json.loads(kept.read_text())) if kept.exists() else None
+    if not kept.exists():
+        return None
+    values = json.loads(kept.read_text())
+    return Outcome(**values | {"attacks": Counter(values["attacks"])})
 
 
 def run_suite(

@@ -1,10 +1,11 @@
 """What counts as a green suite, and what stays from one render to the next."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from suites import mirror, run_suite, spread
+from suites import Outcome, mirror, record, recorded, run_suite, spread
 
 PASSES = "def test_it():\n    assert True\n"
 WRONG = {
@@ -89,3 +90,10 @@ def test_only_what_differs_is_written_anew(tmp_path: Path) -> None:
     assert after["test_kept.py"] == before["test_kept.py"]
     assert (tests / "test_changed.py").read_text() == PASSES + "\n"
     assert (tests / "__pycache__" / "compiled").exists()
+
+
+def test_what_was_recorded_is_read_as_it_was(tmp_path: Path) -> None:
+    outcome = Outcome(1, 1, attacks=Counter({"a token of another tenant": 3}), exit_code=0)
+    record(service(tmp_path / "render"), outcome)
+    assert recorded(tmp_path / "render") == outcome
+    assert recorded(tmp_path / "other" / "render") is None
