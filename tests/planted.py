@@ -187,7 +187,7 @@ FAULTS: Final = [
         where("", "temporal", auth_mode="oidc"),
         "src/app/services/invited_members.py",
         *NO_INVITES,
-        "test_oidc_users.py",
+        "test_oidc_users.py::test_an_invited_address_joins",
     ),
     Fault(
         where("subdomain", "inline"),

@@ -7,7 +7,7 @@ import pytest
 
 from conftest import Renderer
 from matrix import choices, name, pairs, product
-from plan import EVERYWHERE, NOT_EVERYWHERE, SHARES, in_turn, plan
+from plan import EVERYWHERE, NOT_EVERYWHERE, ONCE_FOR_EACH_TEXT, SHARES, in_turn, plan
 from render import questions
 
 EVERY = [name(answers) for answers in product(choices(questions()))]
@@ -51,6 +51,22 @@ def test_a_file_that_no_whole_suite_has_runs_wherever_it_is(renders: dict[str, P
         assert not share.tests or "tests/test_own.py" in share.tests
 
 
+def test_what_tries_a_text_runs_once_for_each(renders: dict[str, Path]) -> None:
+    for each, render in renders.items():
+        (render / "tests" / "test_health.py").write_text("")
+        (render / "src" / "app").mkdir(parents=True)
+        (render / "src" / "app" / "main.py").write_text(each.partition("-")[0])
+    renders["token-inline-none-both"].joinpath("src/app/main.py").write_text("of its own")
+    twice = [plan(renders, commit) for commit in (0, 1)]
+    both = {
+        each
+        for each in EVERY
+        if each not in COVERING
+        and all("tests/test_health.py" in shares[each].tests for shares in twice)
+    }
+    assert both == {"token-inline-none-both"}
+
+
 def test_the_rest_comes_to_every_combination_within_a_handful_of_commits(
     renders: dict[str, Path],
 ) -> None:
@@ -91,9 +107,11 @@ def test_what_runs_everywhere_is_there(render: Renderer, combination: str) -> No
 
 def test_each_pattern_is_of_some_render(render: Renderer) -> None:
     renders = [render(**answers) for answers in pairs(choices(questions()))]
-    for pattern in (*EVERYWHERE, *NOT_EVERYWHERE):
+    for pattern in (*EVERYWHERE, *NOT_EVERYWHERE, *ONCE_FOR_EACH_TEXT):
         file = pattern.partition("::")[0]
         assert any(any((each / "tests").glob(file)) for each in renders), pattern
+    for file in ONCE_FOR_EACH_TEXT.values():
+        assert all((each / file).is_file() for each in renders), file
 
 
 def test_one_of_several_is_taken_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
