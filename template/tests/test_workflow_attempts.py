@@ -307,9 +307,7 @@ async def test_an_outage_that_ends_before_the_outcome_is_recorded_leaves_no_sche
 
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(remote.provisioning, "drop_unready", drop_in_an_outage)
-            outcome = await WorkflowAttempts(remote).make(
-                provisioning(requested), MINUTES.attempts
-            )
+            outcome = await WorkflowAttempts(remote).make(provisioning(requested), MINUTES.attempts)
 
     assert isinstance(outcome, Ended)
     await outcomes.assert_compensated(work, requested, "migrate_schema: DuplicateTableError")
