@@ -9,6 +9,7 @@ from typing import Final
 
 import pytest
 
+from tests import unchanged
 from tests.programs import NGINX, PGBOUNCER
 from tests.progress import Progress
 from tests.servers import embedded
@@ -19,6 +20,8 @@ _NEEDED: Final = {"test_pooler.py": PGBOUNCER, "test_reverse_proxy.py": NGINX}
 collect_ignore = [file for file, program in _NEEDED.items() if program is None]
 
 _running = ExitStack()
+_BEFORE = pytest.StashKey[unchanged.Snapshot]()
+_DIFFERENCES = pytest.StashKey[list[str]]()
 _STARTED = pytest.StashKey[Callable[[], None]]()
 
 
@@ -28,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.disable()
     is_one_of_many = hasattr(config, "workerinput")
     if not is_one_of_many and not config.option.collectonly:
+        config.stash[_BEFORE] = unchanged.snapshot()
         config.stash[_STARTED] = _running.enter_context(embedded.starting(*_early(config)))
     if config.getoption("tx", None) and not is_one_of_many:
         config.pluginmanager.register(Progress(config))
@@ -59,6 +63,29 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     gc.enable()
     if _STARTED in session.config.stash:
         session.config.stash[_STARTED]()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run that leaves the service's files otherwise than it found them."""
+    if (before := session.config.stash.get(_BEFORE, None)) is not None:
+        found = session.config.stash[_DIFFERENCES] = unchanged.differences(
+            before, unchanged.snapshot()
+        )
+        if found and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Name those files."""
+    if found := config.stash.get(_DIFFERENCES, None):
+        terminalreporter.section("While the tests ran, files of the service were touched")
+        terminalreporter.write_line(
+            "Unless that was you, a test did it: it may write into tmp_path alone."
+        )
+        for line in found:
+            terminalreporter.write_line(line)
 
 
 def pytest_report_header() -> list[str]:

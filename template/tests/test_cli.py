@@ -1,9 +1,12 @@
 """The commands as an operator meets them: what they print, and the exit code."""
 
+from pathlib import Path
+
 import pytest
 from sqlalchemy.engine import make_url
 
 from app.core import about
+from tests.databases import STANDING
 from tests.shell import Shell, rows
 
 pytestmark = pytest.mark.thorough
@@ -128,6 +131,31 @@ def test_migrate_leaves_a_lobby_alone_that_other_code_has_migrated(shell: Shell)
     assert "'of_a_later_release'" in outcome.err
 
 
+def test_migrate_asks_before_it_drops_in_development(shell: Shell, own_migrations: Path) -> None:
+    (own_migrations / "tenant" / "app" / "mine.py").write_text(
+        'from alembic import op\nrevision = "mine"\ndown_revision = "app_base"\n'
+        'def upgrade():\n    op.execute("DELETE FROM projects WHERE false")\n'
+    )
+    told = "  tenant: mine.py DELETE FROM projects WHERE false in 2 schemas"
+
+    # Nobody is at the keyboard.
+    asked = shell.run("migrate", ENVIRONMENT="dev")
+    assert (asked.code, asked.out.splitlines()[1:]) == (3, [told])
+    assert asked.err.startswith("Nothing was done")
+
+    for arguments, environment in (((), "production"), (("--yes",), "dev")):
+        outcome = shell.run("migrate", *arguments, ENVIRONMENT=environment)
+        assert outcome.out.splitlines()[1] == told
+        assert "tenants: 2 migrated, 0 up to date, 0 failed" in outcome.out
+        for tenant in STANDING:
+            rows(
+                shell.settings,
+                f"UPDATE tenant_{tenant}.alembic_version SET version_num = 'app_base'"  # noqa: S608  a name of ours
+                " WHERE version_num = 'mine'",
+            )
+
+
+@pytest.mark.usefixtures("own_migrations")
 def test_migration_writes_nothing_without_a_reason(shell: Shell) -> None:
     outcome = shell.run("migration", "-m", "nothing", "--tree", "public")
 

@@ -17,7 +17,7 @@ from app.core.settings import Settings
 from app.models.base import JsonObject, TenantBase
 from app.models.trees import public_tree, tenant_tree
 from app.services.background_work import BackgroundWork
-from app.services.migration_service import MigrationRefused, MigrationService
+from app.services.migration_service import DropsRefused, MigrationRefused, MigrationService
 from tests import background
 
 pytestmark = pytest.mark.slow
@@ -49,6 +49,12 @@ class Migrating:
     async def tables(self, slug: str) -> set[str]:
         """Return a tenant's tables."""
         return await background.tables(self.work, f"tenant_{slug}")
+
+
+@pytest.fixture(autouse=True)
+def scripts(own_migrations: Path) -> Path:
+    """No test comes near the migrations of the service."""
+    return own_migrations
 
 
 @pytest.fixture
@@ -194,15 +200,6 @@ async def test_nothing_is_written_from_a_database_that_is_behind(
 
 
 @pytest.fixture
-def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the migrations, for tests that write some."""
-    copy = tmp_path / "alembic"
-    shutil.copytree(migrations.SCRIPTS, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(migrations, "SCRIPTS", copy)
-    return copy
-
-
-@pytest.fixture
 def new_table() -> Iterator[Table]:
     """A model that no migration knows."""
     table = Table("invoices", TenantBase.metadata, Column("id", Uuid(), primary_key=True))
@@ -277,3 +274,90 @@ async def test_where_no_migrations_are_nothing_is_called_up_to_date(
     shutil.rmtree(scripts / "public")
     with pytest.raises(migrations.BrokenHistory, match=r"no migrations in .*public"):
         await migrating.service.migrate()
+
+
+def write_revision(scripts: Path, upgrade: str, tree: str = "tenant") -> Path:
+    """Add a migration of your branch, which does that."""
+    lines = [
+        "import sqlalchemy as sa",
+        "from alembic import op",
+        'revision = "mine"',
+        'down_revision = "app_base"',
+        "def upgrade():",
+        *(f"    {line}" for line in upgrade.splitlines()),
+        "def downgrade():",
+        '    op.drop_table("made_before")',
+    ]
+    path = scripts / tree / "app" / "mine.py"
+    path.write_text("\n".join(lines))
+    return path
+
+
+DROPPING = {
+    "op.drop_column('projects', 'description')": "op.drop_column('projects', 'description')",
+    "with op.batch_alter_table('projects') as batch:\n    batch.drop_column('description')": (
+        "batch.drop_column('description')"
+    ),
+    "op.execute('alter table projects drop description')": "alter table projects drop description",
+    "op.execute(sa.text('\\n  DELETE FROM projects\\n  WHERE true'))": (
+        "DELETE FROM projects WHERE true"
+    ),
+    "op.execute('/* all; */ TRUNCATE projects -- for now')": "TRUNCATE projects",
+}
+
+
+@pytest.mark.parametrize("upgrade", DROPPING)
+async def test_what_drops_is_told_and_waits_for_somebody_who_agrees(
+    migrating: Migrating, scripts: Path, upgrade: str
+) -> None:
+    write_revision(scripts, upgrade)
+
+    with pytest.raises(DropsRefused, match="Nothing was done"):
+        await migrating.service.migrate(lambda: False)
+
+    assert migrating.lines == [
+        "These migrations drop what cannot be brought back:",
+        f"  tenant: mine.py {DROPPING[upgrade]} in 2 schemas",
+    ]
+    await migrating.execute("SELECT description FROM tenant_acme.projects")
+
+    assert await migrating.service.migrate(lambda: True) == []
+    assert migrating.lines[-1] == "tenants: 2 migrated, 0 up to date, 0 failed"
+    assert await migrating.service.migrate(lambda: False) == []
+
+
+HARMLESS = (
+    "op.drop_constraint('uq_projects_name', 'projects')",
+    "op.execute('ALTER TABLE projects ALTER name DROP NOT NULL')",
+    "'DELETE FROM projects'",
+    "op.execute('CREATE FUNCTION f() RETURNS int AS $$ DELETE FROM projects; SELECT 1 $$ LANGUAGE sql')",
+)
+
+
+@pytest.mark.parametrize("upgrade", HARMLESS)
+async def test_nobody_is_asked_about_anything_else(
+    migrating: Migrating, scripts: Path, upgrade: str
+) -> None:
+    write_revision(scripts, upgrade)
+    assert await migrating.service.migrate(lambda: False) == []
+
+
+async def test_nobody_is_asked_where_there_is_nothing_to_lose(
+    migrating: Migrating, scripts: Path
+) -> None:
+    path = write_revision(scripts, "op.drop_table('projects')")
+    path.write_text(f"{path.read_text()}\ndepends_on = 'lobby_0001'\n")
+    await migrating.take_back("acme", "globex")
+
+    assert await migrating.service.migrate(lambda: False) == []
+    assert await migrating.tables("acme") == {"alembic_version"}
+
+
+async def test_what_drops_in_the_lobby_is_told(migrating: Migrating, scripts: Path) -> None:
+    await migrating.execute("CREATE TABLE public.plans ()")
+    write_revision(scripts, "op.drop_table('plans', schema='public')", tree="public")
+
+    with pytest.raises(DropsRefused):
+        await migrating.service.migrate(lambda: False)
+
+    assert migrating.lines[1] == "  public: mine.py op.drop_table('plans', schema='public')"

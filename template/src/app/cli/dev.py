@@ -18,6 +18,7 @@ def dev(
     ] = None,
     data: Annotated[Path, typer.Option(help="Where the servers keep their data.")] = Path(".dev"),
     reload: Annotated[bool, typer.Option(help="Restart when the code changes.")] = True,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before something drops.")] = False,
 ) -> None:
     """Run the service with all that it needs, until Ctrl-C."""
-    raise typer.Exit(runner.run(host=host, port=port, data=data, reload=reload))
+    raise typer.Exit(runner.run(host=host, port=port, data=data, reload=reload, yes=yes))

@@ -10,8 +10,9 @@ from app.core.db.failures import driver_error
 from app.core.db.migrations import BrokenHistory, UnknownMigration
 from app.core.errors import AppError, Unavailable
 from app.core.settings import SettingsError
+from app.dev.errors import DROPS_REFUSED
 from app.services.background_failures import describe, may_pass
-from app.services.migration_service import MigrationRefused
+from app.services.migration_service import DropsRefused, MigrationRefused
 
 
 class Refused(Exception):
@@ -27,13 +28,15 @@ _SENTENCES: Final = (
     UnsupportedServer,
 )
 
+_EXIT_CODES: Final[dict[type[Exception], int]] = {SettingsError: 2, DropsRefused: DROPS_REFUSED}
+
 
 def end_with_sentence(exc: Exception) -> None:
     """End the process with what the operator should know; return if this is a bug."""
     sentence = _sentence(exc)
     if sentence is not None:
         typer.echo(sentence, err=True)
-        raise SystemExit(2 if isinstance(exc, SettingsError) else 1) from None
+        raise SystemExit(_EXIT_CODES.get(type(exc), 1)) from None
 
 
 def _sentence(exc: Exception) -> str | None:

@@ -1,6 +1,10 @@
 """What can keep the development servers from running, each with a sentence for the person at the screen."""
 
 import signal
+from typing import Final
+
+DROPS_REFUSED: Final = 3
+"""With which `app migrate` ends when nobody has agreed to what it would drop."""
 
 
 class DevError(Exception):
@@ -28,6 +32,7 @@ class CommandFailed(DevError):
 
     def __init__(self, name: str, returncode: int, output: str = "") -> None:
         super().__init__("\n".join(filter(None, [f"{name} {ending(returncode)}.", output])))
+        self.returncode = returncode
 
 
 class ServerFailed(DevError):

@@ -19,12 +19,13 @@ def run(
     port: int | None = None,
     data: Path = Path(".dev"),
     reload: bool = True,
+    yes: bool = False,
 ) -> int:
     """Run the service with all it needs until Ctrl-C or SIGTERM, and return the exit code.
 
     Starts the servers of `app.dev.stack`, migrates, starts its processes, seeds. The port is
     `PORT` or 8000 unless given; every other port is a free one. `data` keeps the servers' data and the
-    generated secrets between runs. Settings in the environment hold, except for the addresses of what
+    generated secrets between runs. Before migrations drop something it asks, unless `yes`. Settings in the environment hold, except for the addresses of what
     is started here.
     """
     # Before anything that takes time: who is gone by then is not noticed.
@@ -37,7 +38,7 @@ def run(
 
         folder = DataFolder(data)
         with folder.claimed():
-            return Session(folder, ancestors, host, chosen, reload).run()
+            return Session(folder, ancestors, host, chosen, reload=reload, yes=yes).run()
     except DevError as exc:
         print(exc, file=sys.stderr)
         return 1

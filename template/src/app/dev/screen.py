@@ -1,5 +1,6 @@
 """The one screen that all processes share."""
 
+import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -36,6 +37,13 @@ class Screen:
         """A sentence of our own."""
         for line in sentence.splitlines():
             self.line(OWN_NAME, line)
+
+    def confirms(self, question: str) -> bool:
+        """Ask the person who looks at it; nobody agrees where there is none."""
+        if not (self.is_terminal and sys.stdin.isatty()):
+            return False
+        self.note(f"{question} [y/N]")
+        return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
     def summary(
         self,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlmodel import col
 
 from app.core.db import migrations, privileges, tenancy
@@ -29,6 +29,10 @@ class MigrationRefused(Exception):
     """Nothing was done; the message says why and what to do."""
 
 
+class DropsRefused(MigrationRefused):
+    """Nobody has agreed to what the migrations drop."""
+
+
 class MigrationService:
     """Each schema is migrated in a transaction of its own. `tell` gets a line for each that changed."""
 
@@ -37,11 +41,14 @@ class MigrationService:
         self.settings = settings
         self.tell = tell
 
-    async def migrate(self) -> list[str]:
+    async def migrate(self, agrees: Callable[[], bool] = lambda: True) -> list[str]:
         """Migrate the lobby and then each tenant, and return the slugs of the tenants that failed.
+
+        What drops a table, a column or rows of a schema is told before anything is done, and `agrees` is asked.
 
         Raises:
             BrokenHistory: the migrations do not follow from one another; nothing was done.
+            DropsRefused: something would be dropped, and `agrees` does not.
             MigrationRefused: another migration is running.
             UnsupportedServer: PostgreSQL is older than version 16.
         """
@@ -52,6 +59,10 @@ class MigrationService:
             if not acquired:
                 raise MigrationRefused(
                     "Another `app migrate` is running on this database. Wait until it has ended."
+                )
+            if (drops := await self._drops()) and not self._tell_of(drops, agrees):
+                raise DropsRefused(
+                    "Nothing was done, as nobody has agreed. With --yes nobody is asked."
                 )
             await self._migrate_lobby()
             return await self._migrate_tenants()
@@ -74,6 +85,21 @@ class MigrationService:
                     " write. Use --empty for a migration of data."
                 )
             return await migrations.revision(self.owner.ddl_engine, tree, message, schema)
+
+    async def _drops(self) -> list[str]:
+        engine = self.owner.ddl_engine
+        drops = await migrations.drops_ahead(engine, public_tree(), [None])
+        async with self.owner.engine.connect() as connection:
+            if await connection.scalar(text("SELECT to_regclass('public.tenants') IS NULL")):
+                return drops
+        schemas = [schema for _, _, schema in await self._tenants()]
+        return drops + await migrations.drops_ahead(engine, tenant_tree(), schemas)
+
+    def _tell_of(self, drops: list[str], agrees: Callable[[], bool]) -> bool:
+        self.tell("These migrations drop what cannot be brought back:")
+        for line in drops:
+            self.tell(f"  {line}")
+        return agrees()
 
     async def _migrate_lobby(self) -> None:
         if await migrations.is_at_head(self.owner.ddl_engine, public_tree()):

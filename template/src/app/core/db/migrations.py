@@ -3,11 +3,15 @@
 Alembic keeps its state in globals: one upgrade at a time in a process, here in a single thread.
 """
 
+import ast
 import asyncio
 import io
+import re
 import warnings
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -15,17 +19,25 @@ from typing import Final, Literal
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import ResolutionError, RevisionError
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.core.db import tenancy
 
 type TreeName = Literal["public", "tenant"]
 
 SCRIPTS: Final = Path(__file__).parents[3] / "alembic"
+
+_LOSES_DATA: Final = re.compile(
+    r"^(?:TRUNCATE|DELETE\s+FROM|DROP\s+(?:TABLE|SCHEMA|TYPE))\b"
+    r"|^ALTER\s+TABLE\b.*\bDROP\s+(?!CONSTRAINT|DEFAULT|NOT|EXPRESSION|IDENTITY)",
+    re.IGNORECASE | re.DOTALL,
+)
+_NOT_RUN_AT_ONCE: Final = re.compile(r"\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/", re.DOTALL)
+"""The bodies of functions, and comments."""
 
 _ONE_AT_A_TIME: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="alembic")
 
@@ -72,7 +84,7 @@ def require_history(tree: Tree) -> None:
         # Alembic only warns of them, and then stops at a key or takes either of the two.
         warnings.filterwarnings("error", "Revision ", UserWarning)
         try:
-            ScriptDirectory.from_config(_config(tree, None)).get_heads()
+            _scripts(tree).get_heads()
         except (UserWarning, RevisionError) as exc:
             raise BrokenHistory(
                 f"The migrations in {SCRIPTS / tree.name} do not follow from one another: {exc}. Bring back the file"
@@ -96,25 +108,86 @@ async def is_at_head(engine: AsyncEngine, tree: Tree, *, schema: str | None = No
     Raises:
         UnknownMigration: something was applied that is not here.
     """
-    known = ScriptDirectory.from_config(_config(tree, None))
-
-    def current(connection: Connection) -> set[str]:
-        options = {"version_table_schema": schema or tree.schema}
-        return set(MigrationContext.configure(connection, opts=options).get_current_heads())
-
     async with engine.connect() as connection:
-        applied = await connection.run_sync(current)
+        return not (await _position(connection, tree, schema, _scripts(tree))).missing
+
+
+async def drops_ahead(engine: AsyncEngine, tree: Tree, schemas: Sequence[str | None]) -> list[str]:
+    """Return a line for each migration that drops something and that one of `schemas` has yet to apply.
+
+    A schema that nothing was ever applied to has nothing to lose; one that other code has migrated stays as it is.
+    """
+    known = _scripts(tree)
+    dropping = {
+        script: drops for script in known.walk_revisions() if (drops := _drops(Path(script.path)))
+    }
+    concerned: Counter[Script] = Counter()
+    async with engine.connect() as connection:
+        for schema in schemas if dropping else ():
+            with suppress(UnknownMigration):
+                position = await _position(connection, tree, schema, known)
+                if position.applied:
+                    concerned.update(position.missing)
+    return [
+        f"{tree.name}: {Path(script.path).name} {', '.join(dropping[script])}"
+        + (f" in {number} schemas" if number > 1 else "")
+        for script, number in concerned.items()
+        if script in dropping
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Position:
+    applied: frozenset[str]
+    missing: tuple[Script, ...]
+
+
+async def _position(
+    connection: AsyncConnection, tree: Tree, schema: str | None, known: ScriptDirectory
+) -> _Position:
+    def current(sync: Connection) -> set[str]:
+        options = {"version_table_schema": schema or tree.schema}
+        return set(MigrationContext.configure(sync, opts=options).get_current_heads())
+
+    heads = await connection.run_sync(current)
     try:
-        return {r.revision for r in known.walk_revisions()} == {
-            r.revision
-            for head in applied
-            for r in known.iterate_revisions(head, "base", inclusive=True)
-        }
+        applied = frozenset(
+            script.revision
+            for head in heads
+            for script in known.iterate_revisions(head, "base", inclusive=True)
+        )
     except ResolutionError as exc:
         raise UnknownMigration(
             f"The database was migrated by other code than this: {exc}. Bring its file back; the data of `make dev` is in"
             " .dev, which may be removed to start over."
         ) from exc
+    missing = tuple(script for script in known.walk_revisions() if script.revision not in applied)
+    return _Position(applied, missing[::-1])
+
+
+def _scripts(tree: Tree) -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config(tree, None))
+
+
+def _drops(path: Path) -> list[str]:
+    # As it is written there: calls of Alembic's, and SQL.
+    found: list[str] = []
+    for node in ast.parse(path.read_text()).body:
+        if not (isinstance(node, ast.FunctionDef) and node.name == "downgrade"):
+            found.extend(_dropping(node))
+    return found
+
+
+def _dropping(tree: ast.AST) -> Iterator[str]:
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="drop_table" | "drop_column")):
+                yield ast.unparse(node)
+            case ast.Constant(value=str(sql)) if id(node) not in docstrings:
+                for statement in _NOT_RUN_AT_ONCE.sub("", sql).split(";"):
+                    if _LOSES_DATA.search(words := " ".join(statement.split())):
+                        yield words
 
 
 async def check(engine: AsyncEngine, tree: Tree, *, schema: str | None = None) -> None:
