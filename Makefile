@@ -34,7 +34,7 @@ test-all: lint test-template test-suites ## Every combination whole, and all tha
 test-template: ## Those of the template: what it asks, writes and updates, and the demo [ANSWERS]
 	@scripts/bootstrap
 	@$(PYTHON) -m pytest -n 2 --dist worksteal -m "not serial"
-	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m serial --ignore=tests/test_suites.py
+	@$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m serial --ignore=tests/test_suites.py
 
 test-quick: export MATRIX := pairs
 test-quick: export SUITE := -m "not slow"

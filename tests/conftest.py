@@ -18,7 +18,7 @@ from plumbum import local
 from pytest_copie.plugin import Copie
 
 from matrix import choices, command
-from plan import is_thin
+from plan import is_thin, turn
 from render import ROOT, TEMPLATE, questions, snapshot
 
 type Renderer = Callable[..., Path]
@@ -38,15 +38,21 @@ IDENTITY = {
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the slow tests of all folders first, so that none of them is what a core waits for at the end.
 
-    `make test` leaves those out that are marked `exhaustive`.
+    `make test` leaves those out that are marked `exhaustive`, and those whose turn it is not.
     """
     items.sort(
         key=lambda item: not (item.get_closest_marker("slow") or item.get_closest_marker("serial"))
     )
     if is_thin():
-        left_out = [item for item in items if item.get_closest_marker("exhaustive")]
+        left_out = [item for item in items if _is_left_out(item)]
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
+
+
+def _is_left_out(item: pytest.Item) -> bool:
+    turns = item.get_closest_marker("in_turn")
+    of_another_commit = turns is not None and turn() % turns.kwargs["of"] != turns.args[0]
+    return of_another_commit or item.get_closest_marker("exhaustive") is not None
 
 
 def pytest_report_header() -> list[str]:

@@ -68,9 +68,9 @@ ONCE_FOR_EACH_TEXT: Final = {
 """Test files of what many combinations have with the same text, and the file that has it."""
 
 
-def in_turn[T](parameters: Sequence[T]) -> Sequence[T]:
-    """Return one of some parameters, which rotates with the commit, under `make test`; all of them otherwise."""
-    return [parameters[turn() % len(parameters)]] if is_thin() else parameters
+def in_turn[T](parameters: Sequence[T], *, every: int = 1) -> Sequence[T]:
+    """Return one of some parameters, another one at `every` so many commits, under `make test`; all of them otherwise."""
+    return [parameters[turn() // every % len(parameters)]] if is_thin() else parameters
 
 
 def is_thin() -> bool:

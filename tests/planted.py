@@ -72,7 +72,10 @@ UNCOUNTED_TENANT = (
 ONE_FOR_ALL = ('await self.enforce("tenant", tenant_id)', 'await self.enforce("tenant", "")')
 NO_READINESS = ("    app.include_router(readiness)\n", "")
 NO_PAGES = ("for router in (pages.dev_pages, *SIGN_IN_PAGES):", "for router in (pages.dev_pages,):")
-NOT_BEGUN = ("if not await self._begin(execution):", "if await self._begin(execution):")
+NOT_COMPLETED = (
+    "await WorkflowQueue(session).close(execution_id, WorkflowStatus.COMPLETED)",
+    "await WorkflowQueue(session).close(execution_id, WorkflowStatus.CANCELLED)",
+)
 LOCAL_LINK = (
     'return f"{self._scheme}://{host_label(slug)}.{self._domain}"',
     'return f"{self._scheme}://{self._domain}"',
@@ -135,7 +138,7 @@ FAULTS: Final = [
         "1)",
         "inline/test_workflow_claims.py",
     ),
-    Fault(where("", "postgres"), "src/app/services/workflow_attempts.py", *NOT_BEGUN, WORK),
+    Fault(where("", "postgres"), "src/app/services/workflow_outcomes.py", *NOT_COMPLETED, WORK),
     Fault(where("", "", "memory"), LIMITER, *ONE_FOR_ALL, "test_rate_limits.py"),
     Fault(
         where("", "", "redis"),
@@ -177,8 +180,8 @@ FAULTS: Final = [
     ),
     Fault(
         where("", "inline", auth_mode="password"),
-        "src/app/services/workflow_attempts.py",
-        *NOT_BEGUN,
+        "src/app/services/workflow_outcomes.py",
+        *NOT_COMPLETED,
         WORK,
     ),
     Fault(where("", "postgres", "redis"), MAIN, *NO_READINESS, "test_health.py"),
@@ -216,14 +219,14 @@ FAULTS: Final = [
     ),
     Fault(
         where("", "postgres", "redis", "password"),
-        "src/app/services/workflow_attempts.py",
-        *NOT_BEGUN,
+        "src/app/services/workflow_outcomes.py",
+        *NOT_COMPLETED,
         WORK,
     ),
     Fault(
         where("token", "inline", "", "both"),
-        "src/app/services/workflow_attempts.py",
-        *NOT_BEGUN,
+        "src/app/services/workflow_outcomes.py",
+        *NOT_COMPLETED,
         WORK,
     ),
     Fault(

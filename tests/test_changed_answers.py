@@ -51,7 +51,7 @@ asyncio.run(execute())
 """
 OPEN_WORK = """
 INSERT INTO public.workflow_executions (id, kind, status, created_at, started_at)
-VALUES (gen_random_uuid(), 'clean_up', 'pending', now(), NULL),
+VALUES (gen_random_uuid(), 'clean_up', 'pending', now() - interval '1 hour', NULL),
     (gen_random_uuid(), 'clean_up', 'running', now() - interval '1 hour', now() - interval '1 hour')
 """
 STILL_OPEN = (
@@ -147,6 +147,7 @@ class Service:
                 process.terminate()
 
 
+@pytest.mark.in_turn(0, of=2)
 def test_a_database_follows_its_way_to_sign_in(render: Renderer, database: dict[str, str]) -> None:
     service = Service(render, database, "auth_mode")
     service.migrate(AUTH_MODES_WAY[0])
@@ -168,6 +169,7 @@ def _of_auth_modes(before: str, after: str) -> list[str]:
     return [] if numbers == "none" else [blocks[number] for number in numbers.split(", ")]
 
 
+@pytest.mark.in_turn(1, of=2)
 def test_open_work_goes_on_with_another_engine(render: Renderer, database: dict[str, str]) -> None:
     service = Service(render, database, "background_engine")
     blocks, processes = _blocks(ENGINES, r"-- from (\w+)"), dict(PROCESSES)

@@ -17,13 +17,13 @@ from matrix import Answers, name, singles, wanted_choices
 from plan import in_turn
 from suites import Outcome, run_suite, serving
 
-pytestmark = [pytest.mark.serial, pytest.mark.slow]
+pytestmark = [pytest.mark.serial, pytest.mark.slow, pytest.mark.in_turn(0, of=2)]
 
 CASES, LIVES = 12, 4
 """As few as find what is easy to find: each combination has a seed of its own, and `make fuzz` tries more."""
 
 
-COMBINATIONS: Final = in_turn(singles(wanted_choices()))
+COMBINATIONS: Final = in_turn(singles(wanted_choices()), every=2)
 AT_ONCE: Final = min(len(COMBINATIONS), (os.cpu_count() or 1) + 1)
 
 

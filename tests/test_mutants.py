@@ -22,7 +22,7 @@ from mutants import Mutant, mutants_of, mutated
 from plan import is_thin, turn
 from suites import Outcome, mirror, run_suite, serving
 
-SHARES: Final = 4
+SHARES: Final = 8
 
 OTHERWISE: Final = {"background_engine": "inline", "rate_limit_backend": "none"}
 COMBINATIONS: Final[list[Answers]] = [

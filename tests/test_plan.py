@@ -119,3 +119,14 @@ def test_one_of_several_is_taken_in_turn(monkeypatch: pytest.MonkeyPatch) -> Non
     assert in_turn([1, 2, 3]) == [1, 2, 3]
     monkeypatch.setenv("THIN", "yes")
     assert len(in_turn([1, 2, 3])) == 1
+
+
+def test_each_comes_in_turn_where_its_tests_come_at_every_other_commit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("THIN", "yes")
+    came: set[int] = set()
+    for commit in range(0, 6, 2):
+        monkeypatch.setattr("plan.turn", lambda commit=commit: commit)
+        came.update(in_turn([1, 2, 3], every=2))
+    assert came == {1, 2, 3}

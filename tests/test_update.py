@@ -19,8 +19,10 @@ from render import ROOT, TEMPLATE, questions, snapshot
 EARLIER = "v0.0.1"
 NEXT = "v9999.0.0"
 
+*OLDER, NEWEST = (EARLIER, *list(releases())[-2:])
+
 every_release = pytest.mark.parametrize(
-    "tag", [pytest.param(EARLIER, marks=pytest.mark.slow), *list(releases())[-2:]]
+    "tag", [NEWEST, *(pytest.param(tag, marks=pytest.mark.slow) for tag in in_turn(OLDER))]
 )
 
 
