@@ -1,18 +1,19 @@
 """A request to a tenant's route names the tenant in its path."""
 
+from collections.abc import Callable
+from functools import cache
 from typing import Final
 from urllib.parse import quote
 
 from fastapi.routing import APIRoute
 from starlette.routing import Match
 
+from app.api import mounting_path
 from app.api.dependencies.requirements import requirement_of
-from app.api.v1 import routers
+from app.api.routing import APIRouter
 
 LOBBY: Final = (403, "tenant-mismatch")
 """How a route of a tenant refuses a token of the lobby."""
-
-_ROUTES = [route for router in routers() for route in router.routes if isinstance(route, APIRoute)]
 
 
 def addressed(method: str, path: str, tenant: str | None) -> tuple[str, dict[str, str]]:
@@ -23,8 +24,13 @@ def addressed(method: str, path: str, tenant: str | None) -> tuple[str, dict[str
 
 def _is_of_tenants(method: str, path: str) -> bool:
     scope = {"type": "http", "method": method, "path": path}
-    for route in _ROUTES:
+    for route in _routes(vars(mounting_path)["routers"]):
         if route.matches(scope)[0] is Match.FULL:
             required = requirement_of(route)
             return required is not None and required.tenant
     return False
+
+
+@cache
+def _routes(routers: Callable[[], list[APIRouter]]) -> list[APIRoute]:
+    return [route for router in routers() for route in router.routes if isinstance(route, APIRoute)]

@@ -53,7 +53,7 @@ def test_more_workers_than_postgresql_has_connections_for_are_refused(shell: She
 
     assert outcome.code == 1
     assert f"lets in {limit} " in outcome.err
-    assert outcome.err.startswith(f"2 workers may open {limit // 2 + 1} connections each (DATABASE")
+    assert outcome.err.startswith(f"2 workers may open {limit // 2 + 2} connections each (DATABASE")
     assert "Traceback" not in outcome.err
 
 

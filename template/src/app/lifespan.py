@@ -20,6 +20,7 @@ def lifespan(components: Components, running: RunningRequests) -> Lifespan[FastA
         running.begin_drain()
         await running.finished(components.settings.http.drain_timeout)
         await components.sign_in.close()
+        await components.readiness.close()
         await components.database.close()
 
     return serve

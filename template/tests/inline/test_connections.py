@@ -21,7 +21,8 @@ def test_workers_whose_background_work_does_not_fit_are_refused(shell: Shell) ->
         port = str(taken.getsockname()[1])
         outcome = shell.run("api", "--workers", "2", "--port", port, **background, **pool)
 
-    each = limit // 4 + 2 * (limit // 4 + 1) + 2
+    # Of requests, of `/health/ready`, and of background work.
+    each = limit // 4 + 1 + 2 * (limit // 4 + 1) + 2
     assert outcome.code == 1
     assert outcome.err.startswith(
         f"2 workers may open {each} connections each (DATABASE__POOL_SIZE"

@@ -13,10 +13,11 @@ router = APIRouter(tags=["health"])
 
 
 class Readiness(BaseModel):
-    """`degraded` answers requests all the same: rate limits are counted in each process alone."""
+    """`degraded` answers requests all the same: rate limits are counted in each process alone, or some wait in vain."""
 
     status: Literal["ok", "degraded", "unavailable"]
     database: Literal["ok", "unavailable"]
+    pool: Literal["ok", "exhausted"]
     rate_limits: Literal["ok", "degraded"]
 
 
@@ -26,7 +27,12 @@ async def ready(request: Request, components: ComponentsDep, response: Response)
     limiter = limiter_of(request.scope)
     alone = isinstance(limiter, SharedRateLimiter) and limiter.degraded
     limits: Literal["ok", "degraded"] = "degraded" if alone else "ok"
+    is_exhausted = components.database.exhausted_seconds > 0
+    pool: Literal["ok", "exhausted"] = "exhausted" if is_exhausted else "ok"
     if not await components.readiness.answers():
         response.status_code = 503
-        return Readiness(status="unavailable", database="unavailable", rate_limits=limits)
-    return Readiness(status=limits, database="ok", rate_limits=limits)
+        return Readiness(
+            status="unavailable", database="unavailable", pool=pool, rate_limits=limits
+        )
+    status: Literal["ok", "degraded"] = "degraded" if alone or is_exhausted else "ok"
+    return Readiness(status=status, database="ok", pool=pool, rate_limits=limits)

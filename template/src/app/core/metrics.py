@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
+    Counter,
     GCCollector,
     Histogram,
     PlatformCollector,
@@ -76,6 +77,12 @@ class Metrics:
             buckets=_QUERY_BUCKETS,
             registry=counted,
         )
+        self._lost_connections = Counter(
+            "db_connections_lost",
+            "Connections that a request took and did not return; they were closed when it ended.",
+            ("route",),
+            registry=counted,
+        )
         # Looking a child up by its labels costs more than observing it.
         self._by_outcome: dict[tuple[str, str | None, int], Histogram] = {}
 
@@ -91,6 +98,10 @@ class Metrics:
     def observe_query(self, seconds: float) -> None:
         """Count a round trip to PostgreSQL."""
         self._queries.observe(seconds)
+
+    def count_lost_connection(self, route: str | None) -> None:
+        """Count a connection that a request has not returned."""
+        self._lost_connections.labels(route or "unmatched").inc()
 
     def watch_running_requests(self, count: Callable[[], int]) -> None:
         """Report how many requests run, read at each scrape."""

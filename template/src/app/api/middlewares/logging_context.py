@@ -1,5 +1,6 @@
-"""The correlation id on each log line of a request, and one line and one observation about it."""
+"""The correlation id on each log line of a request, one line and one observation about it, and what it left behind."""
 
+from functools import partial
 from time import perf_counter
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from app.api.context.request_context import RequestContext, route_template_of
+from app.core.db.checkout import Loans, loans
 from app.core.metrics import Metrics
 
 _PROBES: Final = ("/health/", "/metrics")
@@ -16,7 +18,10 @@ _CLIENT_GONE: Final = 499
 
 
 class LoggingContext:
-    """Logs how each request ended, a crash with its traceback. Probes are logged at debug level."""
+    """Logs how each request ended, a crash with its traceback. Probes are logged at debug level.
+
+    A connection to the database that the request has lost is closed, counted and logged.
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app
@@ -38,6 +43,8 @@ class LoggingContext:
                 ended = perf_counter()
 
         tokens = bind_contextvars(request_id=scope["state"]["request_id"])
+        borrowed = Loans(partial(self._lost, scope))
+        token = loans.set(borrowed)
         crash: BaseException | None = None
         try:
             await self.app(scope, receive, send_noted)
@@ -46,6 +53,8 @@ class LoggingContext:
             status = status or (500 if isinstance(exc, Exception) else _CLIENT_GONE)
             raise
         finally:
+            borrowed.end()
+            loans.reset(token)
             # Background tasks run after the response and are no part of its duration.
             self._report(scope, status, (ended or perf_counter()) - started, crash)
             reset_contextvars(**tokens)
@@ -55,7 +64,6 @@ class LoggingContext:
     ) -> None:
         route = route_template_of(scope)
         self._metrics.observe_request(scope["method"], route, status, seconds)
-        context: RequestContext | None = scope["state"].get("context")
         fields: dict[str, Any] = {
             "method": scope["method"],
             "route": route,
@@ -64,12 +72,7 @@ class LoggingContext:
             "status": status,
             "duration_ms": round(seconds * 1000, 2),
         }
-        if context is not None:
-            fields["client_address"] = context.client_address
-            if context.user_id is not None:
-                fields |= {"tenant": context.tenant_slug, "user_id": str(context.user_id)}
-            if context.actor_id is not None:
-                fields["actor_id"] = str(context.actor_id)
+        fields |= _whose(scope)
         if isinstance(crash, Exception):
             self._log.error("request failed", exc_info=crash, **fields)
         elif status >= 500:
@@ -78,3 +81,26 @@ class LoggingContext:
             self._log.debug("request", **fields)
         else:
             self._log.info("request", **fields)
+
+    def _lost(self, scope: Scope) -> None:
+        route = route_template_of(scope)
+        self._metrics.count_lost_connection(route)
+        self._log.error(
+            "connection lost",
+            method=scope["method"],
+            route=route,
+            hint="A session or connection was taken outside `async with`, or kept by somebody.",
+            **_whose(scope),
+        )
+
+
+def _whose(scope: Scope) -> dict[str, str | None]:
+    context: RequestContext | None = scope["state"].get("context")
+    if context is None:
+        return {}
+    fields: dict[str, str | None] = {"client_address": context.client_address}
+    if context.user_id is not None:
+        fields |= {"tenant": context.tenant_slug, "user_id": str(context.user_id)}
+    if context.actor_id is not None:
+        fields["actor_id"] = str(context.actor_id)
+    return fields

@@ -1,12 +1,64 @@
-"""Who gets the next free connection: whoever has waited longest."""
+"""Who gets the next free connection: whoever has waited longest. And what becomes of one that nobody returns."""
 
 import asyncio
+from collections.abc import Callable
+from contextvars import ContextVar
+from time import monotonic
+from typing import Any, Final
 
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from app.core.errors import Unavailable
 from app.core.settings import DatabaseSettings
+
+_LOANS: Final = "loans"
+
+
+class Loans:
+    """The connections that a request has taken and not returned, however it took them."""
+
+    def __init__(self, on_lost: Callable[[], None]) -> None:
+        self._on_lost = on_lost
+        self._taken: dict[PoolProxiedConnection, tuple[Checkout, asyncio.Task[Any] | None]] = {}
+        self._is_over = False
+
+    def end(self) -> None:
+        """Close what nobody can return any more, and call `on_lost` for each.
+
+        What a task of the request's has taken is its own as long as it runs.
+        """
+        self._is_over = True
+        for connection, (_, task) in list(self._taken.items()):
+            self._watch(connection, None if task is asyncio.current_task() else task)
+
+    def take(self, connection: PoolProxiedConnection, checkout: "Checkout") -> None:
+        """Note a connection that was taken."""
+        task = asyncio.current_task()
+        self._taken[connection] = checkout, task
+        if self._is_over:
+            self._watch(connection, task)
+
+    def give_back(self, connection: PoolProxiedConnection) -> None:
+        """Forget one that was returned."""
+        self._taken.pop(connection, None)
+
+    def _watch(self, connection: PoolProxiedConnection, task: asyncio.Task[Any] | None) -> None:
+        if task is None or task.done():
+            self._close(connection)
+        else:
+            task.add_done_callback(lambda _: self._close(connection))
+
+    def _close(self, connection: PoolProxiedConnection) -> None:
+        if connection in self._taken:
+            checkout, _ = self._taken.pop(connection)
+            checkout.take_back(connection)
+            self._on_lost()
+
+
+loans: ContextVar[Loans | None] = ContextVar(_LOANS, default=None)
+"""Where the running request's connections are noted; `None` outside requests, where whoever takes one returns it."""
 
 
 class Checkout:
@@ -20,7 +72,16 @@ class Checkout:
         self._engine = engine
         # Of asyncio's primitives, this one is fair.
         self._free = asyncio.Semaphore(settings.connections)
+        self._granted: set[PoolProxiedConnection] = set()
         self._patience_seconds = settings.pool_timeout.total_seconds()
+        self._exhausted_since: float | None = None
+        event.listen(engine.sync_engine, "checkout", self._note)
+        event.listen(engine.sync_engine, "checkin", _forget)
+
+    @property
+    def exhausted_seconds(self) -> float:
+        """For how long every connection has been in use and none came back; 0 before somebody has waited in vain."""
+        return 0.0 if self._exhausted_since is None else monotonic() - self._exhausted_since
 
     async def take(self) -> PoolProxiedConnection:
         """Return a connection of the driver's, for `give_back`.
@@ -31,19 +92,38 @@ class Checkout:
         await self._turn()
         try:
             # Not `connect`: most requests need no SQLAlchemy around the driver.
-            return await self._engine.raw_connection()
+            connection = await self._engine.raw_connection()
         except BaseException as exc:
-            self._free.release()
+            self._release()
             if isinstance(exc, OSError):
                 raise Unavailable from exc
             raise
+        self._granted.add(connection)
+        return connection
 
     def give_back(self, connection: PoolProxiedConnection) -> None:
-        """Return a connection to the pool."""
-        try:
-            connection.close()
-        finally:
-            self._free.release()
+        """Return a connection to the pool, unless `take_back` has come first."""
+        if connection in self._granted:
+            self._granted.remove(connection)
+            try:
+                connection.close()
+            finally:
+                self._release()
+
+    def take_back(self, connection: PoolProxiedConnection) -> None:
+        """Close a connection that nobody returns."""
+        driver: Any = connection.driver_connection
+        if driver is not None:
+            driver.terminate()
+        if connection.is_valid:
+            connection.invalidate()
+        if connection in self._granted:
+            self._granted.remove(connection)
+            self._release()
+
+    def _release(self) -> None:
+        self._exhausted_since = None
+        self._free.release()
 
     async def _turn(self) -> None:
         if not self._free.locked():
@@ -53,4 +133,19 @@ class Checkout:
             async with asyncio.timeout(self._patience_seconds):
                 await self._free.acquire()
         except TimeoutError as exc:
+            if self._exhausted_since is None:
+                self._exhausted_since = monotonic() - self._patience_seconds
             raise Unavailable from exc
+
+    def _note(
+        self, _driver: object, entry: ConnectionPoolEntry, connection: PoolProxiedConnection
+    ) -> None:
+        if (borrower := loans.get()) is not None:
+            entry.info[_LOANS] = borrower, connection
+            borrower.take(connection, self)
+
+
+def _forget(_driver: object, entry: ConnectionPoolEntry) -> None:
+    if (noted := entry.info.pop(_LOANS, None)) is not None:
+        borrower, connection = noted
+        borrower.give_back(connection)

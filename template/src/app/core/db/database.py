@@ -66,6 +66,11 @@ class Database:
             raise TypeError("the application's engine has a queue pool")
         return pool
 
+    @property
+    def exhausted_seconds(self) -> float:
+        """For how long every connection has been in use and none came back; 0 before somebody has waited in vain."""
+        return self._checkout.exhausted_seconds
+
     async def check_server(self) -> None:
         """Refuse a server that lacks `GRANT … WITH INHERIT FALSE, SET TRUE`.
 
@@ -120,7 +125,10 @@ class Database:
         except BaseException:
             await unit.rollback(cancelled=True)
             raise
-        await self._commit(unit)
+        else:
+            await self._commit(unit)
+        finally:
+            unit.end()
 
     @asynccontextmanager
     async def lobby(self) -> AsyncIterator[LobbySession]:

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import text
 
 from app.core.db.database import Database
+from app.core.settings import DatabaseSettings
 
 _TIMEOUT_SECONDS: Final = 2.0
 _REMEMBERED_SECONDS: Final = 1.0
@@ -16,13 +17,23 @@ log = structlog.get_logger(__name__)
 
 
 class DatabaseReadiness:
-    """Looks once a second at most, however many ask: whoever may ask is not limited, and a look takes a connection."""
+    """Looks once a second at most, however many ask: whoever may ask is not limited.
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    It has a connection of its own, so that it does not wait behind requests: a full pool is no dead database.
+    """
+
+    CONNECTIONS: Final = 1
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        own = {"pool_size": self.CONNECTIONS, "max_overflow": 0}
+        self._database = Database(settings.model_copy(update=own))
         self._looking = asyncio.Lock()
         self._answers = False
         self._known_until = 0.0
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._database.close()
 
     async def answers(self) -> bool:
         """Tell whether PostgreSQL answers in time and was ever migrated, as of a second ago at most."""

@@ -6,8 +6,9 @@ from time import perf_counter
 from typing import Any, Final
 
 import structlog
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import PoolProxiedConnection
 
 from app.core.db import tenancy
@@ -24,12 +25,32 @@ log = structlog.get_logger(__name__)
 _ATTEMPTS: Final = 3
 """Connections that may be found dead at the first statement, when nothing can have been done yet."""
 
+_ENDED: Final = "ended"
+
+
+class SessionEnded(RuntimeError):
+    """A session was used after its transaction. Nothing was sent, and no connection was taken."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The transaction of this session has ended, as it does before the response is sent. What comes later (a"
+            " streamed body, a background task, an effect, a task of its own) opens a session when it needs one:"
+            ' docs/request-lifecycle.md, "After the response".'
+        )
+
 
 class Side(Enum):
     """Whose rights the transaction has: the application's in the lobby, or the entered tenant's."""
 
     LOBBY = "lobby"
     TENANT = "tenant"
+
+
+class _OrmSession(Session):
+    def get_bind(self, *args: Any, **options: Any) -> Engine | Connection:
+        if _ENDED in self.info:
+            raise SessionEnded
+        return super().get_bind(*args, **options)
 
 
 class UnitOfWork:
@@ -55,6 +76,7 @@ class UnitOfWork:
         self._driver: Any = None
         self._sessions: dict[Side, AsyncSession] = {}
         self._effects: list[Effect] = []
+        self._ended = False
         self.side = Side.LOBBY
 
     async def enter(self, statement: str, *, side: Side) -> None:
@@ -77,6 +99,7 @@ class UnitOfWork:
         if side not in self._sessions:
             self._sessions[side] = AsyncSession(
                 bind=self._orm_connection(),
+                sync_session_class=_OrmSession,
                 autoflush=False,
                 expire_on_commit=False,
                 # The unit owns the transaction: a session made inside a savepoint adds none.
@@ -87,8 +110,14 @@ class UnitOfWork:
     def after_commit(self, effect: Effect) -> None:
         """Run `effect` once the transaction has committed; a rollback drops it.
 
-        What must not be lost is a `WorkflowExecution` instead: a crash drops effects too.
+        It runs when the session has ended. What must not be lost is a `WorkflowExecution` instead: a crash drops
+        effects too.
+
+        Raises:
+            SessionEnded: the transaction has committed already, or was rolled back.
         """
+        if self._ended:
+            raise SessionEnded
         self._effects.append(effect)
 
     async def commit(self) -> None:
@@ -106,6 +135,7 @@ class UnitOfWork:
             if status != "COMMIT":
                 raise Unavailable("The transaction could not be committed.")
             await self._release()
+        self.end()
         for effect in self._effects:
             await _run(effect)
 
@@ -124,6 +154,10 @@ class UnitOfWork:
         finally:
             # The driver believes the connection idle until the server has answered to the first statement.
             await self._release(discard=cancelled)
+
+    def end(self) -> None:
+        """Take no connection any more. For `Database` alone."""
+        self._ended = True
 
     async def _take(self, side: Side) -> None:
         if self._driver is None:
@@ -149,6 +183,8 @@ class UnitOfWork:
         return answer
 
     async def _open(self, statement: str) -> None:
+        if self._ended:
+            raise SessionEnded
         for attempt in range(1, _ATTEMPTS + 1):
             self._pooled = await self._checkout.take()
             self._driver = self._pooled.driver_connection
@@ -176,6 +212,7 @@ class UnitOfWork:
             for session in self._sessions.values():
                 session.expunge_all()
                 await session.close()
+                session.info[_ENDED] = True
             if discard or driver.is_closed() or driver.is_in_transaction():
                 driver.terminate()
                 # A failed statement of the ORM has done so already.
