@@ -3,7 +3,7 @@
 import asyncio
 import re
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,54 +16,19 @@ from app.core.identifiers import utcnow
 from app.core.settings import Settings
 from app.models.base import JsonObject, TenantBase
 from app.models.trees import public_tree, tenant_tree
-from app.services.background_work import BackgroundWork
-from app.services.migration_service import DropsRefused, MigrationRefused, MigrationService
+from app.services.migration_service import MigrationRefused, MigrationService
 from tests import background
+from tests.migrating import Migrating
 
 pytestmark = pytest.mark.slow
 
 UP_TO_DATE = "tenants: 0 migrated, 2 up to date, 0 failed"
 
 
-class Migrating:
-    """A database with the tenants acme and globex, and the lines that migrating it prints."""
-
-    def __init__(self, settings: Settings, work: BackgroundWork) -> None:
-        self.work = work
-        self.owner = work.owner
-        self.lines: list[str] = []
-        self.service = MigrationService(self.owner, settings.database, self.lines.append)
-
-    async def take_back(self, *slugs: str) -> None:
-        """Undo every migration of some tenants."""
-        for slug in slugs:
-            await migrations.downgrade(
-                self.owner.ddl_engine, tenant_tree(), to="base", schema=f"tenant_{slug}"
-            )
-
-    async def execute(self, sql: str) -> None:
-        """Run a statement as the owner."""
-        async with self.owner.lobby() as session:
-            await (await connection_of(session)).execute(text(sql))
-
-    async def tables(self, slug: str) -> set[str]:
-        """Return a tenant's tables."""
-        return await background.tables(self.work, f"tenant_{slug}")
-
-
 @pytest.fixture(autouse=True)
 def scripts(own_migrations: Path) -> Path:
     """No test comes near the migrations of the service."""
     return own_migrations
-
-
-@pytest.fixture
-async def migrating(settings: Settings, admin_url: str) -> AsyncIterator[Migrating]:
-    async with (
-        background.separate(settings, admin_url) as separate,
-        background.working(separate) as work,
-    ):
-        yield Migrating(separate, work)
 
 
 async def test_what_is_up_to_date_is_skipped(migrating: Migrating) -> None:
@@ -274,90 +239,3 @@ async def test_where_no_migrations_are_nothing_is_called_up_to_date(
     shutil.rmtree(scripts / "public")
     with pytest.raises(migrations.BrokenHistory, match=r"no migrations in .*public"):
         await migrating.service.migrate()
-
-
-def write_revision(scripts: Path, upgrade: str, tree: str = "tenant") -> Path:
-    """Add a migration of your branch, which does that."""
-    lines = [
-        "import sqlalchemy as sa",
-        "from alembic import op",
-        'revision = "mine"',
-        'down_revision = "app_base"',
-        "def upgrade():",
-        *(f"    {line}" for line in upgrade.splitlines()),
-        "def downgrade():",
-        '    op.drop_table("made_before")',
-    ]
-    path = scripts / tree / "app" / "mine.py"
-    path.write_text("\n".join(lines))
-    return path
-
-
-DROPPING = {
-    "op.drop_column('projects', 'description')": "op.drop_column('projects', 'description')",
-    "with op.batch_alter_table('projects') as batch:\n    batch.drop_column('description')": (
-        "batch.drop_column('description')"
-    ),
-    "op.execute('alter table projects drop description')": "alter table projects drop description",
-    "op.execute(sa.text('\\n  DELETE FROM projects\\n  WHERE true'))": (
-        "DELETE FROM projects WHERE true"
-    ),
-    "op.execute('/* all; */ TRUNCATE projects -- for now')": "TRUNCATE projects",
-}
-
-
-@pytest.mark.parametrize("upgrade", DROPPING)
-async def test_what_drops_is_told_and_waits_for_somebody_who_agrees(
-    migrating: Migrating, scripts: Path, upgrade: str
-) -> None:
-    write_revision(scripts, upgrade)
-
-    with pytest.raises(DropsRefused, match="Nothing was done"):
-        await migrating.service.migrate(lambda: False)
-
-    assert migrating.lines == [
-        "These migrations drop what cannot be brought back:",
-        f"  tenant: mine.py {DROPPING[upgrade]} in 2 schemas",
-    ]
-    await migrating.execute("SELECT description FROM tenant_acme.projects")
-
-    assert await migrating.service.migrate(lambda: True) == []
-    assert migrating.lines[-1] == "tenants: 2 migrated, 0 up to date, 0 failed"
-    assert await migrating.service.migrate(lambda: False) == []
-
-
-HARMLESS = (
-    "op.drop_constraint('uq_projects_name', 'projects')",
-    "op.execute('ALTER TABLE projects ALTER name DROP NOT NULL')",
-    "'DELETE FROM projects'",
-    "op.execute('CREATE FUNCTION f() RETURNS int AS $$ DELETE FROM projects; SELECT 1 $$ LANGUAGE sql')",
-)
-
-
-@pytest.mark.parametrize("upgrade", HARMLESS)
-async def test_nobody_is_asked_about_anything_else(
-    migrating: Migrating, scripts: Path, upgrade: str
-) -> None:
-    write_revision(scripts, upgrade)
-    assert await migrating.service.migrate(lambda: False) == []
-
-
-async def test_nobody_is_asked_where_there_is_nothing_to_lose(
-    migrating: Migrating, scripts: Path
-) -> None:
-    path = write_revision(scripts, "op.drop_table('projects')")
-    path.write_text(f"{path.read_text()}\ndepends_on = 'lobby_0001'\n")
-    await migrating.take_back("acme", "globex")
-
-    assert await migrating.service.migrate(lambda: False) == []
-    assert await migrating.tables("acme") == {"alembic_version"}
-
-
-async def test_what_drops_in_the_lobby_is_told(migrating: Migrating, scripts: Path) -> None:
-    await migrating.execute("CREATE TABLE public.plans ()")
-    write_revision(scripts, "op.drop_table('plans', schema='public')", tree="public")
-
-    with pytest.raises(DropsRefused):
-        await migrating.service.migrate(lambda: False)
-
-    assert migrating.lines[1] == "  public: mine.py op.drop_table('plans', schema='public')"

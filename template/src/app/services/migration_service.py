@@ -1,16 +1,20 @@
 """Brings the lobby and every tenant to the newest migrations, and writes new ones."""
 
+import asyncio
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select, text
 from sqlmodel import col
 
 from app.core.db import migrations, privileges, tenancy
+from app.core.db.failures import is_in_use
 from app.core.db.migrations import Tree
 from app.core.db.owner import Lock, OwnerDatabase, connection_of
 from app.core.settings import DatabaseSettings
@@ -23,6 +27,24 @@ type Tell = Callable[[str], None]
 
 _WITH_SCHEMA: Final = (TenantStatus.READY, TenantStatus.SUSPENDED, TenantStatus.DELETING)
 """A tenant that is being provisioned gets the newest migrations anyway."""
+
+_LOCK_TIMEOUT: Final = timedelta(seconds=2)
+"""So long the requests of a tenant wait behind a migration that waits for one of them."""
+
+_PAUSES: Final = tuple(timedelta(seconds=seconds) for seconds in (1, 2, 4, 8, 15))
+"""Before each further round through the schemas whose tables were in use."""
+
+_IN_USE: Final = "{}: a table is in use, tried again later"
+
+
+type _Outcome = Literal["migrated", "up to date", "in use", "deleted", "failed"]
+
+
+class _Tenant(NamedTuple):
+    number: int
+    id: UUID
+    slug: str
+    schema: str
 
 
 class MigrationRefused(Exception):
@@ -92,7 +114,7 @@ class MigrationService:
         async with self.owner.engine.connect() as connection:
             if await connection.scalar(text("SELECT to_regclass('public.tenants') IS NULL")):
                 return drops
-        schemas = [schema for _, _, schema in await self._tenants()]
+        schemas = [tenant.schema for tenant in await self._tenants()]
         return drops + await migrations.drops_ahead(engine, tenant_tree(), schemas)
 
     def _tell_of(self, drops: list[str], agrees: Callable[[], bool]) -> bool:
@@ -105,36 +127,71 @@ class MigrationService:
         if await migrations.is_at_head(self.owner.ddl_engine, public_tree()):
             self.tell("public: up to date")
         else:
-            await migrations.upgrade(self.owner.ddl_engine, public_tree())
+            await self._upgrade_lobby()
             self.tell("public: migrated")
         async with self.owner.lobby() as session:
             await privileges.grant_lobby(await connection_of(session), self.settings)
 
-    async def _migrate_tenants(self) -> list[str]:
-        failed: list[str] = []
-        migrated = up_to_date = 0
-        tenants = await self._tenants()
-        for number, (id, slug, schema) in enumerate(tenants, start=1):
+    async def _upgrade_lobby(self) -> None:
+        engine, tree = self.owner.ddl_engine, public_tree()
+        for pause in _PAUSES:
             try:
-                if await self._migrate_tenant(schema):
-                    migrated += 1
-                    self.tell(f"{slug}: migrated ({number} of {len(tenants)})")
-                else:
-                    up_to_date += 1
+                await migrations.upgrade(engine, tree, lock_timeout=_LOCK_TIMEOUT)
             except Exception as exc:
-                if not may_pass(exc) and await self._is_deleted(id):
-                    self.tell(f"{slug}: deleted meanwhile")
-                    continue
-                failed.append(slug)
-                self.tell(f"{slug}: FAILED, {describe(exc)}")
-        self.tell(f"tenants: {migrated} migrated, {up_to_date} up to date, {len(failed)} failed")
+                if not is_in_use(exc):
+                    raise
+                self.tell(_IN_USE.format("public"))
+                await asyncio.sleep(pause.total_seconds())
+            else:
+                return
+        raise MigrationRefused(
+            "public: a table stays in use. Nothing was done: end the transaction that uses it, or run this again when it is"
+            " quieter."
+        )
+
+    async def _migrate_tenants(self) -> list[str]:
+        waiting = tenants = await self._tenants()
+        counts, failed = Counter[_Outcome](), list[str]()
+        for pause in (*_PAUSES, None):
+            in_use = []
+            for tenant in waiting:
+                outcome = await self._attempt(tenant, len(tenants), is_last=pause is None)
+                counts[outcome] += 1
+                if outcome == "in use":
+                    in_use.append(tenant)
+                elif outcome == "failed":
+                    failed.append(tenant.slug)
+            if pause is None or not in_use:
+                break
+            await asyncio.sleep(pause.total_seconds())
+            waiting = in_use
+        self.tell(
+            f"tenants: {counts['migrated']} migrated, {counts['up to date']} up to date,"
+            f" {counts['failed']} failed"
+        )
         return failed
+
+    async def _attempt(self, tenant: _Tenant, of: int, *, is_last: bool) -> _Outcome:
+        try:
+            if not await self._migrate_tenant(tenant.schema):
+                return "up to date"
+        except Exception as exc:
+            if not may_pass(exc) and await self._is_deleted(tenant.id):
+                self.tell(f"{tenant.slug}: deleted meanwhile")
+                return "deleted"
+            if is_in_use(exc) and not is_last:
+                self.tell(_IN_USE.format(tenant.slug))
+                return "in use"
+            self.tell(f"{tenant.slug}: FAILED, {describe(exc)}")
+            return "failed"
+        self.tell(f"{tenant.slug}: migrated ({tenant.number} of {of})")
+        return "migrated"
 
     async def _migrate_tenant(self, schema: str) -> bool:
         engine, tree = self.owner.ddl_engine, tenant_tree()
         if await migrations.is_at_head(engine, tree, schema=schema):
             return False
-        await migrations.upgrade(engine, tree, schema=schema)
+        await migrations.upgrade(engine, tree, schema=schema, lock_timeout=_LOCK_TIMEOUT)
         return True
 
     async def _is_deleted(self, id: UUID) -> bool:
@@ -142,14 +199,18 @@ class MigrationService:
         async with self.owner.lobby() as session:
             return await TenantRegistry(session).status(id) is TenantStatus.DELETED
 
-    async def _tenants(self) -> list[tuple[UUID, str, str]]:
+    async def _tenants(self) -> list[_Tenant]:
         query = (
             select(col(Tenant.id), col(Tenant.slug), col(Tenant.schema_name))
             .where(col(Tenant.status).in_(_WITH_SCHEMA))
             .order_by(col(Tenant.slug))
         )
         async with self.owner.lobby() as session:
-            return [(row.id, row.slug, row.schema_name) for row in await session.execute(query)]
+            rows = await session.execute(query)
+        return [
+            _Tenant(number, row.id, row.slug, row.schema_name)
+            for number, row in enumerate(rows, start=1)
+        ]
 
     @asynccontextmanager
     async def _compared_schema(self, tree: Tree) -> AsyncIterator[str | None]:

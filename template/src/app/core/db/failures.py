@@ -56,6 +56,11 @@ def is_lost_connection(exc: BaseException) -> bool:
     return isinstance(driver_error(exc), _LOST_CONNECTION)
 
 
+def is_in_use(exc: BaseException) -> bool:
+    """Tell whether something was not waited for any longer that another transaction holds."""
+    return isinstance(driver_error(exc), asyncpg.exceptions.LockNotAvailableError)
+
+
 def constraint_of(exc: BaseException) -> str | None:
     """Return the name of the constraint that was violated, if that is what went wrong."""
     name: str | None = getattr(driver_error(exc), "constraint_name", None)

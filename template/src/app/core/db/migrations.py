@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Final, Literal
 
@@ -92,9 +93,25 @@ def require_history(tree: Tree) -> None:
             ) from exc
 
 
-async def upgrade(engine: AsyncEngine, tree: Tree, *, schema: str | None = None) -> None:
-    """Bring the lobby, or a tenant's `schema`, to the newest migrations of every branch."""
-    await _run(engine, tree, lambda _connection, config: command.upgrade(config, "heads"), schema)
+async def upgrade(
+    engine: AsyncEngine,
+    tree: Tree,
+    *,
+    schema: str | None = None,
+    lock_timeout: timedelta = timedelta(),
+) -> None:
+    """Bring the lobby, or a tenant's `schema`, to the newest migrations of every branch.
+
+    With a `lock_timeout` a statement that waits longer for a table is given up, and nothing was done: whoever asks for the
+    table meanwhile waits behind it.
+    """
+
+    def apply(connection: Connection, config: Config) -> None:
+        milliseconds = int(lock_timeout.total_seconds() * 1000)
+        connection.execute(text(f"SET LOCAL lock_timeout = {milliseconds}"))
+        command.upgrade(config, "heads")
+
+    await _run(engine, tree, apply, schema)
 
 
 async def downgrade(engine: AsyncEngine, tree: Tree, *, to: str, schema: str | None = None) -> None:

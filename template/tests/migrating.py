@@ -1,0 +1,56 @@
+"""A database whose tenants are migrated, and migrations to apply."""
+
+from pathlib import Path
+
+from sqlalchemy import text
+
+from app.core.db import migrations
+from app.core.db.owner import connection_of
+from app.core.settings import Settings
+from app.models.trees import tenant_tree
+from app.services.background_work import BackgroundWork
+from app.services.migration_service import MigrationService
+from tests import background
+
+
+class Migrating:
+    """A database with the tenants acme and globex, and the lines that migrating it prints."""
+
+    def __init__(self, settings: Settings, work: BackgroundWork) -> None:
+        self.work = work
+        self.owner = work.owner
+        self.lines: list[str] = []
+        self.service = MigrationService(self.owner, settings.database, self.lines.append)
+
+    async def take_back(self, *slugs: str) -> None:
+        """Undo every migration of some tenants."""
+        for slug in slugs:
+            await migrations.downgrade(
+                self.owner.ddl_engine, tenant_tree(), to="base", schema=f"tenant_{slug}"
+            )
+
+    async def execute(self, sql: str) -> None:
+        """Run a statement as the owner."""
+        async with self.owner.lobby() as session:
+            await (await connection_of(session)).execute(text(sql))
+
+    async def tables(self, slug: str) -> set[str]:
+        """Return a tenant's tables."""
+        return await background.tables(self.work, f"tenant_{slug}")
+
+
+def write_revision(scripts: Path, upgrade: str, tree: str = "tenant") -> Path:
+    """Add a migration of your branch, which does that."""
+    lines = [
+        "import sqlalchemy as sa",
+        "from alembic import op",
+        'revision = "mine"',
+        'down_revision = "app_base"',
+        "def upgrade():",
+        *(f"    {line}" for line in upgrade.splitlines()),
+        "def downgrade():",
+        '    op.drop_table("made_before")',
+    ]
+    path = scripts / tree / "app" / "mine.py"
+    path.write_text("\n".join(lines))
+    return path
