@@ -1,4 +1,4 @@
-"""HTTP/1.1 that gives up on a client which never ends its headers; uvicorn sets httptools no limit."""
+"""HTTP/1.1 that gives up on a client which never ends its headers or body, or never reads its answer; uvicorn waits."""
 
 import asyncio
 from typing import Any, ClassVar, Final
@@ -16,6 +16,15 @@ _LAST_HEADERS_SECONDS: Final = 1.0
 _SLACK_BYTES: Final = 64 * 1024
 """What one read may bring beyond the limit; the application answers a large but complete header itself."""
 
+_BODY_SECONDS: Final = 60.0
+_BYTES_BESIDE_A_BYTE: Final = 8
+"""What a chunked body may bring beside each byte of its own: sizes of chunks, their extensions, trailers."""
+_FAREWELL_SECONDS: Final = 2.0
+"""For a client that still sends what was answered already, so that it can read the answer before it is hung up on."""
+_UNREAD_SECONDS: Final = 30.0
+_LEAST_READ_BYTES: Final = 16 * 1024
+"""What a client has to read of a waiting answer in that time."""
+
 _TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -30,28 +39,81 @@ class _BoundedProtocol(HttpToolsProtocol):
     _unfinished_bytes = 0
     _deadline: asyncio.TimerHandle | None = None
     _ends = False
+    _in_body = False
+    _body_bytes = 0
+    _bytes_beside = 0
+    _body_deadline: asyncio.TimerHandle | None = None
+    _unread_bytes = 0
+    _reader_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._expect_headers()
 
     def data_received(self, data: bytes) -> None:
+        was_in_body = self._in_body
         super().data_received(data)
-        if self._deadline is not None and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._deadline is not None:
             self._unfinished_bytes += len(data)
             if self._unfinished_bytes > self.max_unfinished_bytes:
                 self.transport.write(_TOO_LARGE)
                 self.transport.close()
+        elif self._in_body:
+            self._bytes_beside += len(data) if was_in_body else 0
+            if self._bytes_beside > _SLACK_BYTES + _BYTES_BESIDE_A_BYTE * self._body_bytes:
+                self.transport.abort()
+            elif self._body_deadline is None:
+                self._body_deadline = self.loop.call_later(_BODY_SECONDS, self.transport.abort)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._expect_headers()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # What follows a chunked body are trailers: whoever looks at headers has done so already.
+        if not self._in_body:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         self._stop_waiting()
+        self._in_body, self._body_bytes, self._bytes_beside = True, 0, 0
         super().on_headers_complete()
         if self._ends:
             self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        self._bytes_beside -= len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        self._stop_waiting_for_the_body()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._in_body and not self.transport.is_closing():
+            # To close at once would reset the connection, and with it the answer.
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
+            self._stop_waiting_for_the_body()
+            self._body_deadline = self.loop.call_later(_FAREWELL_SECONDS, self.transport.abort)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_the_reader()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_watching_the_reader()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        # What was not read keeps a transport open that is closing.
+        self._watch_the_reader()
 
     def shutdown(self) -> None:
         if self._deadline is None:
@@ -63,6 +125,8 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._stop_waiting_for_the_body()
+        self._stop_watching_the_reader()
         super().connection_lost(exc)
 
     def _expect_headers(self, seconds: float | None = None) -> None:
@@ -74,3 +138,24 @@ class _BoundedProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _stop_waiting_for_the_body(self) -> None:
+        if self._body_deadline is not None:
+            self._body_deadline.cancel()
+            self._body_deadline = None
+
+    def _watch_the_reader(self) -> None:
+        self._stop_watching_the_reader()
+        self._unread_bytes = self.transport.get_write_buffer_size()
+        self._reader_deadline = self.loop.call_later(_UNREAD_SECONDS, self._look_at_the_reader)
+
+    def _look_at_the_reader(self) -> None:
+        if self.transport.get_write_buffer_size() > self._unread_bytes - _LEAST_READ_BYTES:
+            self.transport.abort()
+        else:
+            self._watch_the_reader()
+
+    def _stop_watching_the_reader(self) -> None:
+        if self._reader_deadline is not None:
+            self._reader_deadline.cancel()
+            self._reader_deadline = None

@@ -50,6 +50,7 @@ class BodyTooLarge(AppError):
 
 class HeadersTooLarge(AppError):
     status, code, title = 431, "headers-too-large", "The headers are larger than the limit"
+    headers = {"Connection": "close"}
 
 
 class Unavailable(AppError):
