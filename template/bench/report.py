@@ -117,7 +117,7 @@ def _bars(top: int, title: str, values: Sequence[tuple[str, float]], shape: str)
 
 
 def _sorted(results: Results) -> list[Measured]:
-    return [*results.measured, *results.disturbed, *results.by_tenants]
+    return [*results.measured, *results.disturbed, *results.neighbours, *results.by_tenants]
 
 
 def _row(results: Results, measured: Measured) -> Sequence[str]:

@@ -2,12 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Final
 
+import asyncpg
+
+from app.core.db import tenancy
 from app.core.settings import load_settings
 from app.dev.servers.postgres import SUPERUSER
 from bench import usage
@@ -24,13 +28,14 @@ from bench.scenarios import (
     to_floor,
     to_service,
 )
-from bench.scene import populate
+from bench.scene import Client, populate
 from bench.stage import DATABASE, Application, Stage
 from bench.trips import Trips, count_trips
 from tests import databases
 
 CLIENTS: Final = 16
 LOGGING_IN: Final = 8
+WAITING: Final = 32
 FEW_TENANTS: Final = 20
 REQUESTS_BEFORE_REST: Final = 1000
 
@@ -46,6 +51,8 @@ class Results:
     """Of the service, idle, after 1,000 lists."""
     disturbed: list[Measured] = field(default_factory=list)
     """Lists, alone and while others log in."""
+    neighbours: list[Measured] = field(default_factory=list)
+    """Lists, alone and while another tenant's requests wait for a lock."""
     by_tenants: list[Measured] = field(default_factory=list)
     """Lists of few tenants and of many."""
     memory_mb: dict[str, float] = field(default_factory=dict)
@@ -87,6 +94,7 @@ class Bench:
         self._others()
         self._middlewares()
         self._while_others_log_in()
+        self._while_a_tenant_is_held_up(clients[0], service[LIST])
         self._many_tenants(service[LIST])
         return self.results
 
@@ -155,6 +163,38 @@ class Bench:
             self.other_load.outcome()
         self.results.disturbed = [alone, disturbed]
         self.stage.stop(service)
+
+    def _while_a_tenant_is_held_up(self, neighbour: Client, lists: Sequence[bytes]) -> None:
+        self._say(f"lists while {WAITING} clients of one tenant wait for a lock")
+        service = self.stage.start("service")
+        crowd, others = (
+            write_requests(self.stage.folder / f"{name}.requests", requests)
+            for name, requests in (("neighbour", lists[:1]), ("others", lists[1:]))
+        )
+        step = Step(service, LIST, others, CLIENTS)
+        self._rounds.warm_up([step])
+        alone = Measured(service.name, f"{LIST}, no tenant is held up", CLIENTS)
+        beside = Measured(service.name, f"{LIST}, {WAITING} clients of another wait", CLIENTS)
+        waiting = Job(service.port, crowd, WAITING, self.plan.seconds + 0.5)
+        for _ in range(self.plan.rounds):
+            alone.add(self._rounds.once(step))
+            with self._locked(neighbour):
+                self.other_load.start(waiting)
+                time.sleep(0.25)
+                beside.add(self._rounds.once(step))
+            self.other_load.outcome()
+        self.results.neighbours = [alone, beside]
+        self.stage.stop(service)
+
+    @contextmanager
+    def _locked(self, client: Client) -> Iterator[None]:
+        table = f"{tenancy.quoted(tenancy.schema_name(client.signed_in.tenant or ''))}.projects"
+        with asyncio.Runner() as runner:
+            url = self.stage.postgres.url(SUPERUSER, DATABASE)
+            connection = runner.run(asyncpg.connect(url))
+            runner.run(connection.execute(f"BEGIN; LOCK TABLE {table}"))
+            yield
+            runner.run(connection.close())
 
     def _many_tenants(self, lists: Sequence[bytes]) -> None:
         self._say(f"{FEW_TENANTS} and {self.plan.many_tenants} tenants")

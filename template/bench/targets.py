@@ -34,6 +34,10 @@ def targets(results: Results) -> Iterator[Target]:
     yield Target("middlewares: CPU / bare floor", middlewares / floor.cpu_ms, 0.6)
     alone, disturbed = results.disturbed
     yield Target("p99 of others during logins / idle", disturbed.p99_ms / alone.p99_ms, 2)
+    alone, beside = results.neighbours
+    yield Target(
+        "p99 of others beside a tenant that is held up / idle", beside.p99_ms / alone.p99_ms, 2
+    )
     yield Target("start to first answer, seconds", results.start_seconds, 1.5)
     yield Target("RSS after 1,000 lists, MB", results.resident_mb, 130)
     few, many = results.by_tenants

@@ -102,6 +102,7 @@ async def admit_member(unit: UnitOfWork, admission: MemberAdmission) -> Role:
         RoleRequired: the member's role is lower than `at_least`.
     """
     side = Side.TENANT if admission.enters else Side.LOBBY
+    unit.tenant = admission.tenant_id
     try:
         await unit.enter(admission.statement(), side=side)
     except asyncpg.PostgresError as exc:
@@ -118,6 +119,7 @@ async def enter_tenant(unit: UnitOfWork, tenant_id: UUID) -> None:
     Raises:
         TenantNotFound: there is no such tenant, or it has no schema to enter.
     """
+    unit.tenant = tenant_id
     try:
         await unit.enter(f"SELECT public.enter_tenant('{tenant_id}')", side=Side.TENANT)
     except asyncpg.PostgresError as exc:

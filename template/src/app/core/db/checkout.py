@@ -1,15 +1,17 @@
-"""Who gets the next free connection: whoever has waited longest. And what becomes of one that nobody returns."""
+"""The pool's connections: each is handed out in its turn, and comes back even if nobody returns it."""
 
 import asyncio
 from collections.abc import Callable
 from contextvars import ContextVar
 from time import monotonic
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
+from app.core.db.turns import Turns
 from app.core.errors import Unavailable
 from app.core.settings import DatabaseSettings
 
@@ -62,17 +64,16 @@ loans: ContextVar[Loans | None] = ContextVar(_LOANS, default=None)
 
 
 class Checkout:
-    """Hands out the pool's connections in the order in which they are asked for.
+    """Hands out the pool's connections in the order of `Turns`.
 
     SQLAlchemy's queue lets a newcomer take what a waiter has just been woken for, who then has to queue up anew
-    (ADR 0025).
+    (ADR 0025), and knows no tenants.
     """
 
     def __init__(self, engine: AsyncEngine, settings: DatabaseSettings) -> None:
         self._engine = engine
-        # Of asyncio's primitives, this one is fair.
-        self._free = asyncio.Semaphore(settings.connections)
-        self._granted: set[PoolProxiedConnection] = set()
+        self._turns = Turns(settings.connections)
+        self._granted: dict[PoolProxiedConnection, UUID | None] = {}
         self._patience_seconds = settings.pool_timeout.total_seconds()
         self._exhausted_since: float | None = None
         event.listen(engine.sync_engine, "checkout", self._note)
@@ -83,32 +84,38 @@ class Checkout:
         """For how long every connection has been in use and none came back; 0 before somebody has waited in vain."""
         return 0.0 if self._exhausted_since is None else monotonic() - self._exhausted_since
 
-    async def take(self) -> PoolProxiedConnection:
-        """Return a connection of the driver's, for `give_back`.
+    async def take(self, tenant: UUID | None = None) -> PoolProxiedConnection:
+        """Return a connection of the driver's, for `give_back`; it counts as the tenant's.
 
         Raises:
-            Unavailable: none became free within `DATABASE__POOL_TIMEOUT`, or the server cannot be reached.
+            Unavailable: none became free for the tenant within `DATABASE__POOL_TIMEOUT`, or the server cannot be
+                reached.
         """
-        await self._turn()
+        try:
+            await self._turns.wait(tenant, self._patience_seconds)
+        except TimeoutError as exc:
+            if self._turns.none_is_free and self._exhausted_since is None:
+                self._exhausted_since = monotonic() - self._patience_seconds
+            raise Unavailable from exc
         try:
             # Not `connect`: most requests need no SQLAlchemy around the driver.
             connection = await self._engine.raw_connection()
         except BaseException as exc:
-            self._release()
+            self._end_turn(tenant)
             if isinstance(exc, OSError):
                 raise Unavailable from exc
             raise
-        self._granted.add(connection)
+        self._granted[connection] = tenant
         return connection
 
     def give_back(self, connection: PoolProxiedConnection) -> None:
         """Return a connection to the pool, unless `take_back` has come first."""
         if connection in self._granted:
-            self._granted.remove(connection)
+            tenant = self._granted.pop(connection)
             try:
                 connection.close()
             finally:
-                self._release()
+                self._end_turn(tenant)
 
     def take_back(self, connection: PoolProxiedConnection) -> None:
         """Close a connection that nobody returns."""
@@ -118,24 +125,11 @@ class Checkout:
         if connection.is_valid:
             connection.invalidate()
         if connection in self._granted:
-            self._granted.remove(connection)
-            self._release()
+            self._end_turn(self._granted.pop(connection))
 
-    def _release(self) -> None:
+    def _end_turn(self, tenant: UUID | None) -> None:
         self._exhausted_since = None
-        self._free.release()
-
-    async def _turn(self) -> None:
-        if not self._free.locked():
-            await self._free.acquire()
-            return
-        try:
-            async with asyncio.timeout(self._patience_seconds):
-                await self._free.acquire()
-        except TimeoutError as exc:
-            if self._exhausted_since is None:
-                self._exhausted_since = monotonic() - self._patience_seconds
-            raise Unavailable from exc
+        self._turns.end(tenant)
 
     def _note(
         self, _driver: object, entry: ConnectionPoolEntry, connection: PoolProxiedConnection

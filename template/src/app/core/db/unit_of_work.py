@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from enum import Enum
 from time import perf_counter
 from typing import Any, Final
+from uuid import UUID
 
 import structlog
 from sqlalchemy.engine import Connection, Engine
@@ -77,6 +78,8 @@ class UnitOfWork:
         self._sessions: dict[Side, AsyncSession] = {}
         self._effects: list[Effect] = []
         self._ended = False
+        self.tenant: UUID | None = None
+        """Whose share of the connections it takes one from; set before the first statement."""
         self.side = Side.LOBBY
 
     async def enter(self, statement: str, *, side: Side) -> None:
@@ -186,7 +189,7 @@ class UnitOfWork:
         if self._ended:
             raise SessionEnded
         for attempt in range(1, _ATTEMPTS + 1):
-            self._pooled = await self._checkout.take()
+            self._pooled = await self._checkout.take(self.tenant)
             self._driver = self._pooled.driver_connection
             try:
                 await self._send(f"{self._begin}{statement}")
