@@ -7,7 +7,7 @@ from sqlalchemy import text
 from app.core.db import migrations
 from app.core.db.owner import connection_of
 from app.core.settings import Settings
-from app.models.trees import tenant_tree
+from app.models.trees import public_tree, tenant_tree
 from app.services.background_work import BackgroundWork
 from app.services.migration_service import MigrationService
 from tests import background
@@ -39,13 +39,20 @@ class Migrating:
         return await background.tables(self.work, f"tenant_{slug}")
 
 
+def head_of_your_branch(tree: str = "tenant") -> str:
+    """Return the newest migration of your branch."""
+    trees = {"public": public_tree, "tenant": tenant_tree}
+    [head] = migrations._scripts(trees[tree]()).get_revisions("app@heads")
+    return str(head.revision)
+
+
 def write_revision(scripts: Path, upgrade: str, tree: str = "tenant") -> Path:
     """Add a migration of your branch, which does that."""
     lines = [
         "import sqlalchemy as sa",
         "from alembic import op",
         'revision = "mine"',
-        'down_revision = "app_base"',
+        f"down_revision = {head_of_your_branch(tree)!r}",
         "def upgrade():",
         *(f"    {line}" for line in upgrade.splitlines()),
         "def downgrade():",

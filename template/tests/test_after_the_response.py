@@ -114,7 +114,7 @@ MISUSES = ("task", "stream", "effect", "effect-of-an-effect", "own-task", "orm",
 @router.get("/export")
 async def export(sessions: TenantDBSessionMaker) -> StreamingResponse:
     async def lines() -> AsyncIterator[str]:
-        async with sessions.begin() as session:
+        async with sessions.open() as session:
             page = await ProjectRepository(session).page(PageRequest(100, NEWEST))
         for project in page.items:
             yield f"{project.name}\n"
@@ -127,7 +127,7 @@ async def rename(
     sessions: DBSessionMaker, user: CurrentUser, name: str, session: DBSession
 ) -> None:
     async def effect() -> None:
-        async with sessions.begin() as later:
+        async with sessions.open() as later:
             await later.execute(update(User).where(col(User.id) == user.id).values(full_name=name))
 
     session.after_commit(lambda: noted(effect))
@@ -138,7 +138,7 @@ async def removed(
     sessions: TenantDBSessionMaker, session: DBSession, user: CurrentUser, tasks: BackgroundTasks
 ) -> None:
     async def task() -> None:
-        async with sessions.begin() as later:
+        async with sessions.open() as later:
             await later.scalar(select(Project))
 
     await session.execute(

@@ -7,6 +7,7 @@ from sqlalchemy.engine import make_url
 
 from app.core import about
 from tests.databases import STANDING
+from tests.migrating import head_of_your_branch, write_revision
 from tests.shell import Shell, rows
 
 pytestmark = pytest.mark.thorough
@@ -132,10 +133,8 @@ def test_migrate_leaves_a_lobby_alone_that_other_code_has_migrated(shell: Shell)
 
 
 def test_migrate_asks_before_it_drops_in_development(shell: Shell, own_migrations: Path) -> None:
-    (own_migrations / "tenant" / "app" / "mine.py").write_text(
-        'from alembic import op\nrevision = "mine"\ndown_revision = "app_base"\n'
-        'def upgrade():\n    op.execute("DELETE FROM projects WHERE false")\n'
-    )
+    before = head_of_your_branch()
+    write_revision(own_migrations, 'op.execute("DELETE FROM projects WHERE false")')
     told = "  tenant: mine.py DELETE FROM projects WHERE false in 2 schemas"
 
     # Nobody is at the keyboard.
@@ -150,7 +149,7 @@ def test_migrate_asks_before_it_drops_in_development(shell: Shell, own_migration
         for tenant in STANDING:
             rows(
                 shell.settings,
-                f"UPDATE tenant_{tenant}.alembic_version SET version_num = 'app_base'"  # noqa: S608  a name of ours
+                f"UPDATE tenant_{tenant}.alembic_version SET version_num = '{before}'"  # noqa: S608  a name of ours
                 " WHERE version_num = 'mine'",
             )
 

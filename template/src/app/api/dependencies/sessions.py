@@ -38,7 +38,7 @@ class LobbySessionMaker:
         self._admission = admission
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[LobbySession]:
+    async def open(self) -> AsyncIterator[LobbySession]:
         """Yield a session in a transaction of its own, which commits when the block ends.
 
         Raises:
@@ -58,7 +58,7 @@ class TenantSessionMaker:
         self._admission = replace(admission, enters=True)
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[TenantSession]:
+    async def open(self) -> AsyncIterator[TenantSession]:
         """Yield a session in a transaction of its own, which commits when the block ends.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Who may have one of the pool's connections: whoever has waited longest, and no tenant more than its share."""
+"""FIFO access to the connection pool, with a fair share for each tenant."""
 
 import asyncio
 from collections import Counter, deque
@@ -12,10 +12,10 @@ _ALONE_AFTER_SECONDS: Final = 60.0
 
 
 class Turns:
-    """Half of the connections go to whoever comes; of the other half no tenant takes one beyond its fair share.
+    """A limit on connections in use. Beyond half of them a tenant gets no more than its fair share.
 
-    The share is the number of connections divided by the tenants that have asked lately: one that is alone may have all.
-    The lobby (`None`) counts as no tenant.
+    The share is the number of connections divided by the tenants that were active lately, so a single one gets all. The
+    lobby (`None`) has no limit.
     """
 
     def __init__(self, connections: int) -> None:
