@@ -40,6 +40,7 @@ ROUTE: Final = re.compile(rf"{re.escape(ATTACKS)}::\w+\[(\w+)\]")
 # What finds a hole sooner than the whole suite does, where that is not the attacks, or not they alone.
 NEAREST: Final = {
     "lobby_0002_admission.py": "admission isolation unit_of_work admin_identity database_roles ATTACKS",
+    "lobby_0003_admission.py": "admission isolation unit_of_work admin_identity database_roles ATTACKS",
     "credentials.py": "ATTACKS auth_login",
     "email_verifications.py": "auth_passwords auth_verification auth_registration",
     "memberships.py": "ATTACKS members seed",
@@ -63,7 +64,7 @@ EQUIVALENT: Final = {
     (ADMISSION, "tenant is None is no matter"): TWICE,
     (ADMISSION, "not _tenant(request).role.at_least(role) is no matter"): TWICE,
     (
-        "src/alembic/public/lobby/lobby_0002_admission.py",
+        "src/alembic/public/lobby/lobby_0003_admission.py",
         "array_position(ranks, found_role) < array_position(ranks, p_at_least) is false",
     ): "`_with_role` refuses as well; either check would do.",
     (

@@ -143,9 +143,7 @@ class GuardedFloor(Floor):
             call = f"admit_user('{user}', NULL, '{session}', false, false)"
         else:
             tenant, role = UUID(claims["tid"]), claims["role"]
-            call = (
-                f"admit_member('{user}', NULL, '{session}', '{tenant}', '{role}', 'member', true)"
-            )
+            call = f"admit_member('{user}', NULL, '{session}', '{tenant}', '{role}', 'member', true, NULL)"
         await connection.execute(f"BEGIN; SELECT public.{call}")
         try:
             body = await read(connection, claims, request)

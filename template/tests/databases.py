@@ -138,6 +138,7 @@ async def _provision(engine: AsyncEngine, settings: DatabaseSettings, slug: str)
     await migrations.upgrade(engine, tenant_tree(), schema=schema)
     async with engine.begin() as connection:
         await tenancy.protect_version_table(connection, schema=schema, role=role)
+        await migrations.record(connection, tenant_tree(), schema)
         await connection.execute(
             text("UPDATE public.tenants SET status = 'ready' WHERE slug = :s"), {"s": slug}
         )

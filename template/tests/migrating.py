@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
-from sqlalchemy import text
+from alembic.script import ScriptDirectory
+from sqlalchemy import select, text
+from sqlmodel import col
 
 from app.core.db import migrations
 from app.core.db.owner import connection_of
 from app.core.settings import Settings
+from app.models.public.tenants import Tenant
 from app.models.trees import public_tree, tenant_tree
 from app.services.background_work import BackgroundWork
 from app.services.migration_service import MigrationService
@@ -34,15 +37,26 @@ class Migrating:
         async with self.owner.lobby() as session:
             await (await connection_of(session)).execute(text(sql))
 
+    async def recorded(self, slug: str) -> list[str]:
+        """Return what a tenant's row says its schema has."""
+        async with self.owner.lobby() as session:
+            query = select(col(Tenant.migrations)).where(col(Tenant.slug) == slug)
+            return await session.scalar(query) or []
+
     async def tables(self, slug: str) -> set[str]:
         """Return a tenant's tables."""
         return await background.tables(self.work, f"tenant_{slug}")
 
 
+def scripts_of(tree: str) -> ScriptDirectory:
+    """Return the migrations of a tree."""
+    trees = {"public": public_tree, "tenant": tenant_tree}
+    return migrations._scripts(trees[tree]())
+
+
 def head_of_your_branch(tree: str = "tenant") -> str:
     """Return the newest migration of your branch."""
-    trees = {"public": public_tree, "tenant": tenant_tree}
-    [head] = migrations._scripts(trees[tree]()).get_revisions("app@heads")
+    [head] = scripts_of(tree).get_revisions("app@heads")
     return str(head.revision)
 
 

@@ -1,5 +1,6 @@
 """Who is admitted, and in which order the checks refuse (docs/multi-tenancy.md)."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,12 +12,15 @@ from sqlmodel import col
 
 from app.api.dependencies.admission import OptionalUser
 from app.api.routing import APIRouter
+from app.core.db.revisions import tenant_heads
+from app.core.errors import TenantNotMigrated
 from app.core.identifiers import utcnow
 from app.core.roles import Role
 from app.core.security.access_tokens import AccessTokens
 from app.core.settings import Settings
 from app.main import create_app
 from app.models.public.refresh_tokens import RefreshToken
+from app.models.public.tenants import Tenant
 from app.models.public.user_tenant_membership import UserTenantMembership
 from app.models.public.users import User
 from tests.factories import Factory, SignedIn
@@ -27,6 +31,8 @@ PATH = "/projects"
 
 
 router = APIRouter(prefix="/visitors")
+
+type Record = Callable[[list[str] | None], Awaitable[None]]
 
 
 @router.get("")
@@ -140,3 +146,44 @@ async def test_a_deleted_user_is_out(member: SignedIn, factory: Factory) -> None
 async def test_a_refused_request_is_not_validated(client: httpx.AsyncClient) -> None:
     answer = await send(client, "POST", PATH, tenant="acme", json={"name": 7})
     assert code(answer) == (401, "unauthenticated")
+
+
+@pytest.fixture
+async def recorded(factory: Factory) -> AsyncIterator[Record]:
+    """What writes another list of migrations into acme's row, until the test ends."""
+    acme = await factory.find_tenant("acme")
+
+    async def record(migrations: list[str] | None) -> None:
+        async with factory.components.database.lobby() as lobby:
+            statement = update(Tenant).where(col(Tenant.id) == acme.id)
+            await lobby.execute(statement.values(migrations=migrations))
+
+    yield record
+    await record(acme.migrations)
+
+
+@pytest.mark.parametrize("left_out", tenant_heads())
+async def test_a_schema_older_than_the_code_is_refused_and_the_lobby_is_not(
+    factory: Factory, recorded: Record, left_out: str
+) -> None:
+    admin, other = await factory.member("acme", Role.ADMIN), await factory.member("globex")
+    acme = await factory.find_tenant("acme")
+    assert acme.migrations is not None
+    await recorded([name for name in acme.migrations if name != left_out])
+
+    answer = await admin.get(PATH)
+    assert code(answer) == (503, "tenant-not-migrated")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert code(await admin.post(PATH, {"name": "new"})) == (503, "tenant-not-migrated")
+    with pytest.raises(TenantNotMigrated):
+        async with factory.components.database.tenant(acme.id):
+            pass
+    assert (await admin.get("/members")).status_code == 200
+    assert (await other.get(PATH)).status_code == 200
+
+
+async def test_a_schema_newer_than_the_code_is_served(factory: Factory, recorded: Record) -> None:
+    member, acme = await factory.member("acme"), await factory.find_tenant("acme")
+    for migrations in ([*(acme.migrations or ()), "of_the_next_release"], None):
+        await recorded(migrations)
+        assert (await member.get(PATH)).status_code == 200

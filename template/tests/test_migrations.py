@@ -12,13 +12,14 @@ from sqlalchemy import Column, Table, Uuid, text
 
 from app.core.db import migrations
 from app.core.db.owner import Lock, OwnerDatabase, connection_of
+from app.core.db.revisions import tenant_heads
 from app.core.identifiers import utcnow
 from app.core.settings import Settings
 from app.models.base import JsonObject, TenantBase
 from app.models.trees import public_tree, tenant_tree
 from app.services.migration_service import MigrationRefused, MigrationService
 from tests import background
-from tests.migrating import Migrating
+from tests.migrating import Migrating, scripts_of
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +44,19 @@ async def test_a_tenant_that_is_behind_is_migrated(migrating: Migrating) -> None
 
     assert "globex: migrated (2 of 2)" in migrating.lines
     assert migrating.lines[-1] == "tenants: 1 migrated, 1 up to date, 0 failed"
+    assert await migrating.recorded("globex") == await migrating.recorded("acme")
     assert await migrating.tables("globex") == {"alembic_version", "projects"}
+
+
+async def test_what_a_schema_has_is_recorded_where_it_is_not(migrating: Migrating) -> None:
+    made = await migrating.recorded("acme")
+    assert set(made) == {script.revision for script in scripts_of("tenant").walk_revisions()}
+    assert set(tenant_heads()) == set(scripts_of("tenant").get_heads())
+
+    await migrating.execute("UPDATE public.tenants SET migrations = NULL")
+    await migrating.service.migrate()
+    assert migrating.lines[-1] == "tenants: 0 migrated, 2 up to date, 0 failed"
+    assert await migrating.recorded("acme") == made
 
 
 async def test_it_goes_on_past_a_tenant_that_fails(migrating: Migrating) -> None:
@@ -51,6 +64,7 @@ async def test_it_goes_on_past_a_tenant_that_fails(migrating: Migrating) -> None
     await migrating.execute("CREATE TABLE tenant_acme.projects ()")
 
     assert await migrating.service.migrate() == ["acme"]
+    assert await migrating.recorded("acme") == []
 
     [failure] = [line for line in migrating.lines if line.startswith("acme")]
     assert failure == 'acme: FAILED, DuplicateTableError: relation "projects" already exists'

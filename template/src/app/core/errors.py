@@ -109,6 +109,13 @@ class TenantNotReady(AppError):
     headers = {"Retry-After": "2"}
 
 
+class TenantNotMigrated(AppError):
+    """Its schema lacks migrations of this release: `app migrate` failed for it, or is still to run."""
+
+    status, code, title = 503, "tenant-not-migrated", "The tenant's tables are being migrated"
+    headers = {"Retry-After": "5"}
+
+
 class TenantSuspended(AppError):
     status, code, title = 403, "tenant-suspended", "The tenant is suspended"
 

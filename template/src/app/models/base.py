@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import DateTime, Enum, MetaData, Text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import SQLModel
 
@@ -21,6 +21,8 @@ Timestamp: Any = DateTime(timezone=True)
 """`timestamptz`, for `Field(sa_type=...)`."""
 
 LongText: Any = Text()
+
+TextArray: Any = ARRAY(Text())
 
 
 class JsonObject(JSONB):

@@ -190,6 +190,8 @@ class MigrationService:
     async def _migrate_tenant(self, schema: str) -> bool:
         engine, tree = self.owner.ddl_engine, tenant_tree()
         if await migrations.is_at_head(engine, tree, schema=schema):
+            async with self.owner.lobby() as session:
+                await migrations.record(await connection_of(session), tree, schema)
             return False
         await migrations.upgrade(engine, tree, schema=schema, lock_timeout=_LOCK_TIMEOUT)
         return True

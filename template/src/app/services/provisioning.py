@@ -82,6 +82,7 @@ class Provisioning:
                 await migrations.upgrade(engine, tree, schema=schema)
         # Whether or not: migrations have a transaction of their own, and this one may have been cut off.
         await tenancy.protect_version_table(work.connection, schema=schema, role=work.role)
+        await migrations.record(work.connection, tree, schema)
 
     async def drop_unready(self, execution_id: UUID) -> None:
         """Drop what was made of a tenant that has not become ready."""

@@ -1,11 +1,13 @@
 """Who may pass: one call to the database that also begins the transaction (ADR 0004)."""
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 from uuid import UUID
 
 import asyncpg
 
+from app.core.db.revisions import tenant_heads
 from app.core.db.unit_of_work import Side, UnitOfWork
 from app.core.errors import (
     AppError,
@@ -14,6 +16,7 @@ from app.core.errors import (
     SuperuserRequired,
     TenantDeleted,
     TenantNotFound,
+    TenantNotMigrated,
     TenantNotReady,
     TenantSuspended,
     Unauthenticated,
@@ -31,6 +34,7 @@ _REFUSALS: Final[dict[str, type[AppError]]] = {
     "LB006": TenantSuspended,
     "LB007": TenantDeleted,
     "LB008": RoleRequired,
+    "LB009": TenantNotMigrated,
 }
 
 
@@ -72,10 +76,10 @@ class MemberAdmission:
     """Whether the transaction gets the tenant's schema and role, or stays in the lobby."""
 
     def statement(self) -> str:
-        """Return the call, made of UUIDs, booleans and roles alone."""
+        """Return the call, made of UUIDs, booleans, roles and the names of migrations alone."""
         return (
             f"SELECT public.admit_member({_caller(self.caller)}, '{self.tenant_id}',"
-            f" '{self.role.value}', '{self.at_least.value}', {self.enters})"
+            f" '{self.role.value}', '{self.at_least.value}', {self.enters}, {_heads()})"
         )
 
 
@@ -100,6 +104,7 @@ async def admit_member(unit: UnitOfWork, admission: MemberAdmission) -> Role:
         TenantNotFound: there is no such tenant, or the user is no member.
         TenantNotReady, TenantSuspended, TenantDeleted: the tenant's state closes it.
         RoleRequired: the member's role is lower than `at_least`.
+        TenantNotMigrated: the schema, which the admission enters, lacks migrations of this release.
     """
     side = Side.TENANT if admission.enters else Side.LOBBY
     unit.tenant = admission.tenant_id
@@ -118,10 +123,11 @@ async def enter_tenant(unit: UnitOfWork, tenant_id: UUID) -> None:
 
     Raises:
         TenantNotFound: there is no such tenant, or it has no schema to enter.
+        TenantNotMigrated: the schema lacks migrations of this release.
     """
     unit.tenant = tenant_id
     try:
-        await unit.enter(f"SELECT public.enter_tenant('{tenant_id}')", side=Side.TENANT)
+        await unit.enter(f"SELECT public.enter_tenant('{tenant_id}', {_heads()})", side=Side.TENANT)
     except asyncpg.PostgresError as exc:
         raise _refusal(exc) from None
 
@@ -129,6 +135,12 @@ async def enter_tenant(unit: UnitOfWork, tenant_id: UUID) -> None:
 def _refusal(exc: asyncpg.PostgresError) -> BaseException:
     error = _REFUSALS.get(exc.sqlstate or "")
     return error() if error else exc
+
+
+@cache
+def _heads() -> str:
+    names = (head.replace("'", "''") for head in tenant_heads())
+    return f"ARRAY[{', '.join(f"'{name}'" for name in names)}]::text[]"
 
 
 def _caller(caller: Caller) -> str:

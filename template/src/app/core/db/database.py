@@ -142,6 +142,7 @@ class Database:
 
         Raises:
             TenantNotFound: there is no such tenant, or it has no schema to enter.
+            TenantNotMigrated: the schema lacks migrations of this release.
         """
         async with self.unit() as unit:
             await enter_tenant(unit, tenant_id)

@@ -26,11 +26,9 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.core.db import tenancy
+from app.core.db import revisions, tenancy
 
 type TreeName = Literal["public", "tenant"]
-
-SCRIPTS: Final = Path(__file__).parents[3] / "alembic"
 
 _LOSES_DATA: Final = re.compile(
     r"^(?:TRUNCATE|DELETE\s+FROM|DROP\s+(?:TABLE|SCHEMA|TYPE))\b"
@@ -39,6 +37,12 @@ _LOSES_DATA: Final = re.compile(
 )
 _NOT_RUN_AT_ONCE: Final = re.compile(r"\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/", re.DOTALL)
 """The bodies of functions, and comments."""
+
+_RECORD: Final = """
+    UPDATE public.tenants SET migrations = :applied
+    WHERE schema_name = :schema AND status <> 'deleted' AND migrations IS DISTINCT FROM :applied
+"""
+_OPENED: Final = "status <> 'provisioning'"
 
 _ONE_AT_A_TIME: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="alembic")
 
@@ -77,9 +81,9 @@ def require_history(tree: Tree) -> None:
     Raises:
         BrokenHistory: there are none, one does not follow, or two say that they are the same.
     """
-    if not (SCRIPTS / tree.name).is_dir():
+    if not (revisions.SCRIPTS / tree.name).is_dir():
         raise BrokenHistory(
-            f"There are no migrations in {SCRIPTS / tree.name}: run `app migrate` in the image or in a checkout."
+            f"There are no migrations in {revisions.SCRIPTS / tree.name}: run `app migrate` in the image or in a checkout."
         )
     with warnings.catch_warnings():
         # Alembic only warns of them, and then stops at a key or takes either of the two.
@@ -88,7 +92,7 @@ def require_history(tree: Tree) -> None:
             _scripts(tree).get_heads()
         except (UserWarning, RevisionError) as exc:
             raise BrokenHistory(
-                f"The migrations in {SCRIPTS / tree.name} do not follow from one another: {exc}. Bring back the file"
+                f"The migrations in {revisions.SCRIPTS / tree.name} do not follow from one another: {exc}. Bring back the file"
                 " that is missing, or give each a `revision` of its own and the right `down_revision`."
             ) from exc
 
@@ -102,21 +106,37 @@ async def upgrade(
 ) -> None:
     """Bring the lobby, or a tenant's `schema`, to the newest migrations of every branch.
 
-    With a `lock_timeout` a statement that waits longer for a table is given up, and nothing was done: whoever asks for the
-    table meanwhile waits behind it.
+    With a `lock_timeout` a statement that waits longer for a table is given up, and nothing was done: requests for the
+    table wait behind it meanwhile. What a ready tenant's schema has afterwards is recorded with it.
     """
 
     def apply(connection: Connection, config: Config) -> None:
         milliseconds = int(lock_timeout.total_seconds() * 1000)
         connection.execute(text(f"SET LOCAL lock_timeout = {milliseconds}"))
         command.upgrade(config, "heads")
+        if schema is not None:
+            _record(connection, tree, schema, _OPENED)
 
     await _run(engine, tree, apply, schema)
 
 
 async def downgrade(engine: AsyncEngine, tree: Tree, *, to: str, schema: str | None = None) -> None:
     """Take the lobby, or a tenant's `schema`, back to revision `to`."""
-    await _run(engine, tree, lambda _connection, config: command.downgrade(config, to), schema)
+
+    def revert(connection: Connection, config: Config) -> None:
+        command.downgrade(config, to)
+        if schema is not None:
+            _record(connection, tree, schema, _OPENED)
+
+    await _run(engine, tree, revert, schema)
+
+
+async def record(connection: AsyncConnection, tree: Tree, schema: str) -> None:
+    """Write into the tenant's row which migrations its `schema` has: admission compares them with the code's.
+
+    `upgrade` and `downgrade` do so themselves, but for a tenant that is being provisioned, whose row is locked.
+    """
+    await connection.run_sync(_record, tree, schema)
 
 
 async def is_at_head(engine: AsyncEngine, tree: Tree, *, schema: str | None = None) -> bool:
@@ -162,11 +182,7 @@ class _Position:
 async def _position(
     connection: AsyncConnection, tree: Tree, schema: str | None, known: ScriptDirectory
 ) -> _Position:
-    def current(sync: Connection) -> set[str]:
-        options = {"version_table_schema": schema or tree.schema}
-        return set(MigrationContext.configure(sync, opts=options).get_current_heads())
-
-    heads = await connection.run_sync(current)
+    heads = await connection.run_sync(_current_heads, tree, schema)
     try:
         applied = frozenset(
             script.revision
@@ -180,6 +196,25 @@ async def _position(
         ) from exc
     missing = tuple(script for script in known.walk_revisions() if script.revision not in applied)
     return _Position(applied, missing[::-1])
+
+
+def _record(connection: Connection, tree: Tree, schema: str, condition: str = "true") -> None:
+    known, applied = _scripts(tree), set(_current_heads(connection, tree, schema))
+    for head in tuple(applied):
+        try:
+            older = known.iterate_revisions(head, "base")
+            applied.update(script.revision for script in older)
+        except ResolutionError:
+            # A newer release has made it, on top of all that this one knows.
+            applied.update(script.revision for script in known.walk_revisions())
+    connection.execute(
+        text(f"{_RECORD} AND {condition}"), {"schema": schema, "applied": sorted(applied)}
+    )
+
+
+def _current_heads(connection: Connection, tree: Tree, schema: str | None) -> tuple[str, ...]:
+    options = {"version_table_schema": schema or tree.schema}
+    return MigrationContext.configure(connection, opts=options).get_current_heads()
 
 
 def _scripts(tree: Tree) -> ScriptDirectory:
@@ -236,7 +271,7 @@ async def revision(engine: AsyncEngine, tree: Tree, message: str, schema: str | 
             message,
             autogenerate=True,
             head="app@heads",
-            version_path=str(SCRIPTS / tree.name / "app"),
+            version_path=str(revisions.SCRIPTS / tree.name / "app"),
         )
         written.extend(
             Path(s.path) for s in (script if isinstance(script, list) else [script]) if s
@@ -269,9 +304,9 @@ def _config(tree: Tree, connection: Connection | None) -> Config:
     # What a command finds is in its result or exception; it would print as well.
     config = Config(stdout=io.StringIO())
     # A branch is a folder.
-    branches = {str(file.parent) for file in (SCRIPTS / tree.name).glob("*/*.py")}
+    branches = {str(file.parent) for file in (revisions.SCRIPTS / tree.name).glob("*/*.py")}
     options = {
-        "script_location": str(SCRIPTS),
+        "script_location": str(revisions.SCRIPTS),
         "path_separator": "newline",
         "version_locations": "\n".join(sorted(branches)),
     }

@@ -14,8 +14,8 @@ READ_ONLY_TABLES: Final = ("alembic_version", "audit_logs", "installation")
 
 LOGIN_FUNCTIONS: Final = (
     "admit_user(uuid, uuid, uuid, boolean, boolean)",
-    "admit_member(uuid, uuid, uuid, uuid, text, text, boolean)",
-    "enter_tenant(uuid)",
+    "admit_member(uuid, uuid, uuid, uuid, text, text, boolean, text[])",
+    "enter_tenant(uuid, text[])",
 )
 AUDIT_FUNCTION: Final = (
     "record_audit(uuid, text, uuid, uuid, uuid, text, text, text, text, jsonb, jsonb)"

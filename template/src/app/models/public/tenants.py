@@ -10,7 +10,7 @@ from sqlmodel import Field
 
 from app.core.identifiers import utcnow, uuid7
 from app.core.slugs import SLUG_MAX_LENGTH, SLUG_PATTERN, UUID_PATTERN
-from app.models.base import JsonObject, PublicBase, Timestamp, one_of, text_enum
+from app.models.base import JsonObject, PublicBase, TextArray, Timestamp, one_of, text_enum
 
 
 class TenantStatus(StrEnum):
@@ -70,6 +70,8 @@ class Tenant(PublicBase, table=True):
         sa_column_kwargs={"name": "metadata", "server_default": text("'{}'::jsonb")},
     )
     """The column `metadata`, a name that SQLAlchemy keeps for itself."""
+    migrations: list[str] | None = Field(default=None, sa_type=TextArray)
+    """All that its schema has, written with them; `None` until `app migrate` of 0.3.0 has seen it."""
     created_by: UUID | None = Field(
         default=None, foreign_key="public.users.id", ondelete="SET NULL"
     )
