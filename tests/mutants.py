@@ -186,7 +186,9 @@ FORMER: Final = [("lobby_0002", "ADMIT_MEMBER"), ("lobby_0002", "ENTER_TENANT")]
 
 def sql(source: str, tree: ast.Module) -> Iterator[Found]:
     """Drop each condition, each refusal and each setting of the functions of the database that admit."""
-    former = {function for revision, function in FORMER if f'revision: str = "{revision}"' in source}
+    former = {
+        function for revision, function in FORMER if f'revision: str = "{revision}"' in source
+    }
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
             function = ast.unparse(node.targets[0])

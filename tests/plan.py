@@ -8,12 +8,14 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from matrix import choices, name, pairs
 from render import ROOT, questions
+from suites import suite_files
 
 SHARES: Final = 8
 """As many commits in a row bring every test file to every combination."""
@@ -50,15 +52,10 @@ EVERYWHERE: Final = (
     # Settings, the wiring, and the documents: what three answers and more change.
     "test_settings.py",
     "test_host_injection.py",
-    "test_documents.py",
-    "test_documents_*.py",
+    "test_documents*.py",
     "test_rules_imports.py",
 )
 """What every combination runs, whatever its share: test files below a render's tests/, or tests of them."""
-
-NOT_EVERYWHERE: Final = ("test_documents_resource.py",)
-"""Files that those patterns take in, and that take too long: the recipe of a resource, lived through."""
-
 
 ONCE_FOR_EACH_TEXT: Final = {
     "test_health.py": "src/app/main.py",
@@ -115,11 +112,11 @@ def plan(services: Mapping[str, Path], turn: int) -> dict[str, Share]:
     """
     covering = {name(answers) for answers in pairs(choices(questions()))} & services.keys()
     covering = covering or set(list(services)[:1])
-    whole = {text for each in covering for text in _texts(services[each]).items()}
+    whole = {text for each in covering for text in suite_files(services[each]).items()}
     tried = {tried for each in covering for tried in _tried(services[each])}
     shares = {}
     for number, (combination, service) in enumerate(services.items()):
-        texts = _texts(service)
+        texts = suite_files(service)
         if combination in covering:
             shares[combination] = Share(whole=len(texts), of=len(texts))
             continue
@@ -137,14 +134,6 @@ def _nth(files: list[str], n: int) -> set[str]:
     return set(files[n % SHARES :: SHARES])
 
 
-def _texts(service: Path) -> dict[str, str]:
-    """Return a render's test files, with their texts."""
-    return {
-        path.relative_to(service).as_posix(): path.read_text()
-        for path in sorted(service.glob("tests/**/test_*.py"))
-    }
-
-
 def _tried(service: Path) -> set[tuple[str, str]]:
     """Return the render's test files of ONCE_FOR_EACH_TEXT, each with the text that it tries."""
     return {
@@ -155,14 +144,8 @@ def _tried(service: Path) -> set[tuple[str, str]]:
 
 
 def _everywhere(service: Path) -> set[str]:
-    found = {
-        path
-        for pattern in EVERYWHERE
-        if "::" not in pattern
-        for path in (service / "tests").glob(pattern)
-        if path.name not in NOT_EVERYWHERE
-    }
-    return {path.relative_to(service).as_posix() for path in found}
+    patterns = [f"tests/{pattern}" for pattern in EVERYWHERE if "::" not in pattern]
+    return {file for file in suite_files(service) if any(fnmatch(file, each) for each in patterns)}
 
 
 def _parts(service: Path) -> list[str]:

@@ -29,6 +29,11 @@ import pytest
 from interpreters import interpreter
 
 _ROOT = Path(__file__).parents[1]
+IN_RENDERS = {
+    Path("tests", path.name): path for path in sorted((_ROOT / "tests/in_renders").glob("*.py"))
+}
+"""Tests that judge documents and style: they run in the suites of renders, and no render brings them to its user."""
+
 _TIMEOUT_SECONDS = 600
 _seconds = itertools.count(1)
 
@@ -168,8 +173,8 @@ def spread(services: list[Path], over: int) -> list[list[str]]:
     """
     having: dict[tuple[str, str], list[int]] = defaultdict(list)
     for number, service in enumerate(services):
-        for path in sorted(service.glob("tests/**/test_*.py")):
-            having[str(path.relative_to(service)), path.read_text()].append(number)
+        for test, text in suite_files(service).items():
+            having[test, text].append(number)
     shares: list[list[str]] = [[] for _ in services]
     for n, ((test, _), numbers) in enumerate(having.items()):
         for number in numbers[n % min(over, len(numbers)) :: over]:
@@ -197,12 +202,14 @@ def run_suite(
     environment: dict[str, str],
     *arguments: str,
     changed: Mapping[str, str] | None = None,
+    is_users: bool = False,
 ) -> Outcome:
     """Run the suite of the render `service` in `folder`, which keeps what is compiled for the next one.
 
-    `arguments` are pytest's; `changed` are files with another text than the render's.
+    `arguments` are pytest's; `changed` are files with another text than the render's. One that `is_users` is run
+    without the tests that judge documents and style.
     """
-    mirror(service, folder)
+    mirror(service, folder, {} if is_users else _added_to(service))
     for path, text in (changed or {}).items():
         (folder / path).write_text(text)
         # Python knows a compiled file by second and size.
@@ -230,21 +237,34 @@ def run_suite(
     )
 
 
-def mirror(source: Path, target: Path) -> None:
-    """Make `target` hold the files of `source`, and leave alone those that it has already.
+def suite_files(service: Path) -> dict[str, str]:
+    """Return the test files that the suite of a render runs, with their texts."""
+    own = {path.relative_to(service): path for path in service.glob("tests/**/test_*.py")}
+    found = sorted((own | _added_to(service)).items())
+    return {path.as_posix(): file.read_text() for path, file in found}
+
+
+def _added_to(service: Path) -> dict[Path, Path]:
+    # What has no documents is no render but a runner's test.
+    return IN_RENDERS if (service / "docs").is_dir() else {}
+
+
+def mirror(source: Path, target: Path, added: Mapping[Path, Path] | None = None) -> None:
+    """Make `target` hold the files of `source` and `added` ones, and leave alone those that it has already.
 
     Their times stay as they are, so that Python's compiled files beside them stay valid.
     """
-    wanted = {path.relative_to(source) for path in source.rglob("*") if path.is_file()}
+    wanted = {path.relative_to(source): path for path in source.rglob("*") if path.is_file()}
+    wanted |= added or {}
     for path in sorted(target.rglob("*"), reverse=True):
         relative = path.relative_to(target)
         if path.is_file() and relative not in wanted and not _KEPT & set(relative.parts):
             path.unlink()
-    for relative in wanted:
+    for relative, file in wanted.items():
         copy = target / relative
-        if not copy.is_file() or not filecmp.cmp(source / relative, copy, shallow=False):
+        if not copy.is_file() or not filecmp.cmp(file, copy, shallow=False):
             copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source / relative, copy)
+            shutil.copyfile(file, copy)
     for path in sorted(target.rglob("*/"), reverse=True):
         if path.name == "__pycache__" and not any(path.parent.glob("*.py")):
             shutil.rmtree(path)

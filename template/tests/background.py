@@ -222,10 +222,10 @@ async def set_due(work: BackgroundWork, tenant_id: UUID, due_at: datetime) -> No
 
 
 async def break_migrations(work: BackgroundWork, requested: Requested) -> None:
-    """Make a table that the first migration will want to make."""
+    """Make a table that the first migration wants to make, whichever tables follow."""
     await work.provisioning.create_schema(requested.execution_id)
     schema = (await tenant(work, requested.tenant_id)).schema_name
-    await run_as_owner(work, f'CREATE TABLE "{schema}".projects ()')
+    await run_as_owner(work, f'CREATE TABLE "{schema}".alembic_version ()')
 
 
 @asynccontextmanager
@@ -239,7 +239,7 @@ async def held_up(work: BackgroundWork, requested: Requested) -> AsyncIterator[N
     with suppress(_Undone):
         async with work.owner.lobby() as session:
             connection = await connection_of(session)
-            await connection.execute(text(f'CREATE TABLE "{schema}".projects ()'))
+            await connection.execute(text(f'CREATE TABLE "{schema}".alembic_version ()'))
             yield
             raise _Undone
 
@@ -348,6 +348,11 @@ async def tables(work: BackgroundWork, schema: str) -> set[str]:
     query = text("SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = :schema")
     async with work.owner.engine.connect() as connection:
         return set(await connection.scalars(query, {"schema": schema}))
+
+
+async def has_every_table(work: BackgroundWork, schema: str) -> bool:
+    """Tell whether a schema has the tables of a tenant: those of acme, whichever you have added."""
+    return await tables(work, schema) == await tables(work, "tenant_acme")
 
 
 async def heads(work: BackgroundWork, schema: str) -> set[str]:

@@ -130,4 +130,4 @@ async def test_what_a_killed_process_leaves_another_finishes_or_takes_back(
         await background.eventually(lambda: background.have_ended(work, *ids))
 
     await outcomes.assert_provisioned(work, requested)
-    await outcomes.assert_compensated(work, broken, "migrate_schema: DuplicateTableError")
+    await outcomes.assert_compensated(work, broken, "migrate_schema: UndefinedColumnError")

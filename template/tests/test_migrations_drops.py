@@ -84,3 +84,13 @@ async def test_what_drops_in_the_lobby_is_told(migrating: Migrating, scripts: Pa
         await migrating.service.migrate(lambda: False)
 
     assert migrating.lines[1] == "  public: mine.py op.drop_table('plans', schema='public')"
+
+
+async def test_a_schema_whose_position_cannot_be_read_stops_no_other(
+    migrating: Migrating, scripts: Path
+) -> None:
+    write_revision(scripts, "op.execute('DROP TABLE IF EXISTS made_before')")
+    await migrating.execute("ALTER TABLE tenant_acme.alembic_version RENAME version_num TO other")
+
+    assert await migrating.service.migrate() == ["acme"]
+    assert "globex: migrated (2 of 2)" in migrating.lines

@@ -1,14 +1,18 @@
 """Every error is a problem document, and the OpenAPI document says which."""
 
+import importlib
 import json
+import pkgutil
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
+import app
 from app.api.problems import problem_response
-from app.core.errors import NotFound
+from app.core.errors import AppError, NotFound
 from tests.probe import Probe
 from tests.sections import probe_settings
 
@@ -190,3 +194,23 @@ def test_the_openapi_document(probe: Probe) -> None:
         schema = responses[status]["content"]["application/problem+json"]["schema"]
         assert schema == {"$ref": "#/components/schemas/Problem"}
         assert list(responses[status]["content"]) == ["application/problem+json"]
+
+
+def errors_with_a_code() -> list[type[AppError]]:
+    for module in pkgutil.walk_packages(app.__path__, "app."):
+        if not module.name.endswith(".__main__"):
+            importlib.import_module(module.name)
+    found, pending = [], [AppError]
+    while pending:
+        error = pending.pop()
+        pending += error.__subclasses__()
+        # The framework's other statuses get classes at run time.
+        if error.__module__.startswith("app.") and error.__name__ != "HTTPError":
+            found.append(error)
+    return [error for error in found if "code" in vars(error)]
+
+
+def test_an_error_code_belongs_to_one_class() -> None:
+    codes = [error.code for error in errors_with_a_code()]
+    assert len(set(codes)) == len(codes), "two classes have one code"
+    assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", code) for code in codes)

@@ -122,10 +122,10 @@ async def test_what_looks_like_a_mistake_is_tried_three_times_and_compensated(
     third = await attempts.make(provisioning(requested), 3)
 
     assert isinstance(first, Again)
-    assert (first.error or "").startswith("migrate_schema: DuplicateTableError")
+    assert (first.error or "").startswith("migrate_schema: UndefinedColumnError")
     assert second == Again(timedelta(seconds=2), first.error)
     assert third == Ended(first.error)
-    await outcomes.assert_compensated(work, requested, "migrate_schema: DuplicateTableError")
+    await outcomes.assert_compensated(work, requested, "migrate_schema: UndefinedColumnError")
 
 
 async def test_a_superuser_can_have_it_tried_again(
@@ -310,4 +310,4 @@ async def test_an_outage_that_ends_before_the_outcome_is_recorded_leaves_no_sche
             outcome = await WorkflowAttempts(remote).make(provisioning(requested), MINUTES.attempts)
 
     assert isinstance(outcome, Ended)
-    await outcomes.assert_compensated(work, requested, "migrate_schema: DuplicateTableError")
+    await outcomes.assert_compensated(work, requested, "migrate_schema: UndefinedColumnError")

@@ -98,7 +98,7 @@ async def test_a_migration_that_fails_is_compensated(
     async with engine_of(work, separate).running():
         await background.eventually(lambda: background.have_ended(work, requested.execution_id))
 
-    await outcomes.assert_compensated(work, requested, "migrate_schema: DuplicateTableError")
+    await outcomes.assert_compensated(work, requested, "migrate_schema: UndefinedColumnError")
 
 
 async def test_waiting_is_no_attempt(

@@ -1,8 +1,7 @@
 """Whom each route is meant to admit; `tests/routes/test_attacks.py` attacks it as one that admits nobody else.
 
-A route that is not here is for the members of a tenant. Whatever admits others, be it fewer or more, is said once more
-on purpose: in an `ACCESS` of a module of yours beside this one, by the route's name, or by its path if it is none of
-`api/v1`.
+A route that is not here is for members of a tenant with the role that its parameters demand. One that admits others must be
+named in an `ACCESS` of another module beside this one: by the route's name, or by its path if it is not in `api/v1`.
 """
 
 from collections.abc import Iterator
@@ -84,7 +83,10 @@ ACCESS: Final[dict[str, Access]] = {
 def access_of(name: str) -> Access:
     """Return whom a route of `api/v1` is meant to admit."""
     meant: dict[str, Access] = table("ACCESS")
-    return meant.get(name, MEMBER)
+    if name in meant:
+        return meant[name]
+    demanded = demanded_by(name)
+    return demanded if demanded and demanded.tenant else MEMBER
 
 
 def demanded_by(name: str) -> Access:

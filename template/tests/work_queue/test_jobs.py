@@ -71,7 +71,7 @@ async def test_a_migration_that_fails_is_compensated(
     async with quick_engine(work, separate):
         await background.eventually(lambda: background.have_ended(work, requested.execution_id))
 
-    await outcomes.assert_compensated(work, requested, "migrate_schema: DuplicateTableError")
+    await outcomes.assert_compensated(work, requested, "migrate_schema: UndefinedColumnError")
     history = [line.status for line in await queries(driver).queue_log()]
     # It does not look like an outage: three attempts are enough.
     assert history.count("picked") == 3

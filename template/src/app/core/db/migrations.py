@@ -11,7 +11,6 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +23,7 @@ from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import ResolutionError, RevisionError
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.core.db import revisions, tenancy
@@ -152,7 +152,8 @@ async def is_at_head(engine: AsyncEngine, tree: Tree, *, schema: str | None = No
 async def drops_ahead(engine: AsyncEngine, tree: Tree, schemas: Sequence[str | None]) -> list[str]:
     """Return a line for each migration that drops something and that one of `schemas` has yet to apply.
 
-    A schema that nothing was ever applied to has nothing to lose; one that other code has migrated stays as it is.
+    A schema that nothing was ever applied to has nothing to lose; one that other code has migrated stays as it is, and
+    one whose position cannot be read will fail in its turn.
     """
     known = _scripts(tree)
     dropping = {
@@ -161,10 +162,13 @@ async def drops_ahead(engine: AsyncEngine, tree: Tree, schemas: Sequence[str | N
     concerned: Counter[Script] = Counter()
     async with engine.connect() as connection:
         for schema in schemas if dropping else ():
-            with suppress(UnknownMigration):
+            try:
                 position = await _position(connection, tree, schema, known)
-                if position.applied:
-                    concerned.update(position.missing)
+            except (UnknownMigration, DBAPIError):
+                await connection.rollback()
+                continue
+            if position.applied:
+                concerned.update(position.missing)
     return [
         f"{tree.name}: {Path(script.path).name} {', '.join(dropping[script])}"
         + (f" in {number} schemas" if number > 1 else "")
