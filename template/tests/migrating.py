@@ -37,11 +37,15 @@ class Migrating:
         async with self.owner.lobby() as session:
             await (await connection_of(session)).execute(text(sql))
 
+    async def tenant(self, slug: str) -> Tenant:
+        """Return a tenant's row."""
+        async with self.owner.lobby() as session:
+            [tenant] = await session.scalars(select(Tenant).where(col(Tenant.slug) == slug))
+        return tenant
+
     async def recorded(self, slug: str) -> list[str]:
         """Return what a tenant's row says its schema has."""
-        async with self.owner.lobby() as session:
-            query = select(col(Tenant.migrations)).where(col(Tenant.slug) == slug)
-            return await session.scalar(query) or []
+        return (await self.tenant(slug)).migrations or []
 
     async def tables(self, slug: str) -> set[str]:
         """Return a tenant's tables."""

@@ -1,32 +1,28 @@
 """Runs one tree of migrations on the connection that `app.core.db.migrations` hands over."""
 
+from functools import cache
 from typing import Any
 
 from alembic import context
-from sqlalchemy import Enum
-from sqlmodel import AutoString
 
-from app.models.base import JsonObject
+from app.core.db import autogenerate
 
 tree = context.config.attributes["tree"]
+
+
+@cache
+def _made() -> frozenset[str]:
+    folders = context.config.get_main_option("version_locations") or ""
+    return autogenerate.tables_made_by(folders.splitlines())
 
 
 def _is_of_this_tree(name: str | None, kind: str, _parents: Any) -> bool:
     return kind != "schema" or name == tree.schema
 
 
-def _is_compared(_object: Any, name: str | None, kind: str, _reflected: bool, _to: Any) -> bool:
-    return not (kind == "table" and name == "alembic_version")
-
-
-def _render(kind: str, item: Any, autogenerate: Any) -> str | bool:
-    # SQLModel's string, our enumerations and our JSON are plain types to PostgreSQL: migrations need not import them.
-    if kind == "type" and isinstance(item, JsonObject):
-        autogenerate.imports.add("from sqlalchemy.dialects import postgresql")
-        return "postgresql.JSONB()"
-    if kind == "type" and isinstance(item, AutoString | Enum):
-        return f"sa.String(length={item.length})"
-    return False
+def _is_compared(_object: Any, name: str | None, kind: str, reflected: bool, model: Any) -> bool:
+    # Partitions, and the tables of other tools, are never dropped.
+    return kind != "table" or not reflected or model is not None or name in _made()
 
 
 context.configure(
@@ -36,8 +32,11 @@ context.configure(
     include_schemas=tree.schema is not None,
     include_name=_is_of_this_tree,
     include_object=_is_compared,
-    render_item=_render,
+    process_revision_directives=autogenerate.writer,
+    render_item=autogenerate.render_type,
+    autogenerate_plugins=autogenerate.PLUGINS,
     compare_type=True,
+    compare_server_default=True,
 )
 with context.begin_transaction():
     context.run_migrations()

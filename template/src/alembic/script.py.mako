@@ -13,6 +13,7 @@ depends_on: str | Sequence[str] | None = ${repr(depends_on)}
 
 def upgrade() -> None:
     """Apply."""
+    # Not compared, so add what changed: EXCLUDE, predicates of indexes, ON DELETE, comments, and what models cannot say.
     ${upgrades if upgrades else "pass"}
 
 

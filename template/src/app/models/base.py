@@ -1,12 +1,13 @@
 """The two metadata trees. A table belongs to exactly one of them."""
 
+import enum
 import json
-from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import DateTime, Enum, MetaData, Text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy import ARRAY, CheckConstraint, DateTime, Enum, MetaData, Table, Text, event
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
+from sqlalchemy.types import TypeEngine
 from sqlmodel import SQLModel
 
 _NAMES = {
@@ -38,17 +39,29 @@ class JsonObject(JSONB):
         return json.dumps(x, sort_keys=True) == json.dumps(y, sort_keys=True)
 
 
-def text_enum(values: type[StrEnum]) -> Any:
-    """Store an enumeration as text, for `Field(sa_type=...)`; pair it with `one_of`."""
+def text_enum(values: type[enum.Enum]) -> Any:
+    """Store an enumeration by its values, as text. A column that is declared with the enumeration alone has this type.
+
+    Raises:
+        TypeError: a value is no text.
+    """
+    if not all(isinstance(member.value, str) for member in values):
+        raise TypeError(
+            f"{values.__qualname__} is stored as text, so its values must be: make it a StrEnum."
+        )
+    length = max(32, *(len(member.value) for member in values))
     return Enum(
-        values, native_enum=False, values_callable=lambda e: [v.value for v in e], length=32
+        values, native_enum=False, values_callable=lambda e: [v.value for v in e], length=length
     )
 
 
-def one_of(column: str, values: type[StrEnum]) -> str:
+def one_of(column: str, values: type[enum.Enum]) -> str:
     """Return the CHECK expression that keeps `column` within `values`."""
-    listed = ", ".join(f"'{value.value}'" for value in values)
-    return f"{column} IN ({listed})"
+    return f"{column} IN ({_listed(values)})"
+
+
+def _listed(values: type[enum.Enum]) -> str:
+    return ", ".join(f"'{value.value.replace("'", "''")}'" for value in values)
 
 
 class PublicBase(
@@ -59,3 +72,30 @@ class PublicBase(
 
 class TenantBase(SQLModel, registry=registry(metadata=MetaData(naming_convention=_NAMES))):
     """A table of each tenant; never schema-qualified, found through the tenant's `search_path`."""
+
+
+@event.listens_for(Table, "after_parent_attach")
+def _store_enumerations_as_text(table: Table, metadata: MetaData) -> None:
+    # A type of PostgreSQL's in each tenant's schema would be another type to each prepared statement.
+    if metadata not in (PublicBase.metadata, TenantBase.metadata):
+        return
+    for column in table.columns:
+        if values := _enumeration(column.type):
+            column.type = text_enum(values)
+            check = one_of(column.name, values)
+        elif isinstance(column.type, ARRAY) and (values := _enumeration(column.type.item_type)):
+            column.type = ARRAY(text_enum(values))
+            check = f"{column.name} <@ ARRAY[{_listed(values)}]::varchar[]"
+        else:
+            continue
+        table.append_constraint(CheckConstraint(check, name=column.name))
+
+
+def _enumeration(type_: TypeEngine[Any]) -> type[enum.Enum] | None:
+    if not isinstance(type_, Enum) or not type_.native_enum:
+        return None
+    if type_.enum_class is None:
+        raise TypeError(
+            f"The type {type_.name!r} would belong to each tenant's schema. Declare the column with a StrEnum."
+        )
+    return type_.enum_class

@@ -137,10 +137,14 @@ def _refusal(exc: asyncpg.PostgresError) -> BaseException:
     return error() if error else exc
 
 
-@cache
 def _heads() -> str:
-    names = (head.replace("'", "''") for head in tenant_heads())
-    return f"ARRAY[{', '.join(f"'{name}'" for name in names)}]::text[]"
+    return _array(tenant_heads())
+
+
+@cache
+def _array(texts: tuple[str, ...]) -> str:
+    quoted = ("'" + text.replace("'", "''") + "'" for text in texts)
+    return f"ARRAY[{', '.join(quoted)}]::text[]"
 
 
 def _caller(caller: Caller) -> str:

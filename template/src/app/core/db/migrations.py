@@ -42,6 +42,10 @@ _RECORD: Final = """
     UPDATE public.tenants SET migrations = :applied
     WHERE schema_name = :schema AND status <> 'deleted' AND migrations IS DISTINCT FROM :applied
 """
+_TYPES: Final = text("""
+    SELECT typname FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_class c ON c.oid = typrelid
+    WHERE typnamespace = to_regnamespace(:schema) AND (typtype IN ('d', 'e', 'r') OR relkind = 'c')
+""")
 _OPENED: Final = "status <> 'provisioning'"
 
 _ONE_AT_A_TIME: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="alembic")
@@ -57,6 +61,17 @@ class BrokenHistory(Exception):
 
 class SchemaOutOfDate(Exception):
     """The models and the migrations differ; the message lists how."""
+
+
+class TypeOfOneTenant(Exception):
+    """A migration makes a type in each tenant's schema; the message says where it belongs."""
+
+    def __init__(self, names: set[str]) -> None:
+        super().__init__(
+            f"{', '.join(sorted(names))} would be another type in each tenant, and a prepared statement fails at the next"
+            " tenant. Create it once, with a migration of the public tree, and write public. before its name here; or store"
+            ' text with a CHECK, as a StrEnum does (docs/migrations.md, "Types").'
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,9 +314,17 @@ async def _in_transaction(engine: AsyncEngine, tree: Tree, step: Step, schema: s
         def run(sync: Connection) -> None:
             # What `SET LOCAL search_path` says now, not what it was at connect.
             sync.dialect.default_schema_name = schema
+            before = _types(sync, schema)
             step(sync, _config(tree, sync))
+            if added := _types(sync, schema) - before:
+                raise TypeOfOneTenant(added)
 
         await connection.run_sync(run)
+
+
+def _types(connection: Connection, schema: str | None) -> set[str]:
+    """Return the types of a tenant's schema, but for those that its tables are."""
+    return set(connection.scalars(_TYPES, {"schema": schema})) if schema else set()
 
 
 def _config(tree: Tree, connection: Connection | None) -> Config:

@@ -8,12 +8,16 @@ from typing import Any, Final
 SCRIPTS: Final = Path(__file__).parents[3] / "alembic"
 
 
-@cache
 def tenant_heads() -> tuple[str, ...]:
     """Return the newest migration of each branch of the tenant tree; none where its files are not installed."""
+    return _heads_in(SCRIPTS / "tenant")
+
+
+@cache
+def _heads_in(tree: Path) -> tuple[str, ...]:
     followed: set[str] = set()
     found: set[str] = set()
-    for path in sorted((SCRIPTS / "tenant").glob("*/*.py")):
+    for path in sorted(tree.glob("*/*.py")):
         names = _assigned(path)
         before = names.get("down_revision") or ()
         found.add(names.get("revision", ""))

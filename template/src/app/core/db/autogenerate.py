@@ -1,0 +1,114 @@
+"""What `app migration` writes of a difference between the models and a schema, and what it leaves alone."""
+
+import ast
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from alembic.autogenerate.api import AutogenContext
+from alembic.autogenerate.rewriter import Rewriter
+from alembic.operations import ops
+from alembic.runtime.plugins import Plugin
+from alembic.util import PriorityDispatchResult
+from sqlalchemy import ARRAY, CheckConstraint, Column, Enum, Table
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+PLUGINS: Final = (
+    "alembic.autogenerate.*",
+    # CHECKs that are there or not, by their names.
+    "alembic.ext.checkconstraint_byname",
+    "app.changed_checks",
+)
+
+writer: Final = Rewriter()
+
+_DIALECT: Final = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
+_CAST: Final = re.compile(r"::[a-z ]+(\(\d+(, ?\d+)?\))?(\[\])?")
+_CONSTANT: Final = re.compile(r"'(?:[^']|'')*'|\b\d+(?:\.\d+)?\b")
+
+
+def tables_made_by(folders: list[str]) -> frozenset[str]:
+    """Return the tables that the migrations in some folders make with `op.create_table`."""
+    return frozenset(
+        str(node.args[0].value)
+        for folder in folders
+        for path in Path(folder).glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "create_table"
+        if node.args and isinstance(node.args[0], ast.Constant)
+    )
+
+
+def render_type(kind: str, item: Any, autogenerate: Any) -> str | bool:
+    """Return how a migration writes a type of this project's that is PostgreSQL's with another name."""
+    if kind != "type":
+        return False
+    if isinstance(item, Enum):
+        return f"sa.String(length={item.length})"
+    if not type(item).__module__.startswith("sqlalchemy."):
+        base = next(c for c in type(item).__mro__ if c.__module__.startswith("sqlalchemy."))
+        if ".dialects." in base.__module__:
+            autogenerate.imports.add("from sqlalchemy.dialects import postgresql")
+            return f"postgresql.{base.__name__}()"
+    return False
+
+
+@writer.rewrites(ops.CreateTableOp)
+def _create_table(_context: Any, _revision: Any, op: ops.CreateTableOp) -> ops.CreateTableOp:
+    for column in op.columns:
+        if isinstance(column, Column):
+            column.type = _plain(column.type)
+    return op
+
+
+@writer.rewrites(ops.AddColumnOp)
+def _add_column(_context: Any, _revision: Any, op: ops.AddColumnOp) -> ops.AddColumnOp:
+    op.column.type = _plain(op.column.type)
+    return op
+
+
+@writer.rewrites(ops.AlterColumnOp)
+def _alter_column(_context: Any, _revision: Any, op: ops.AlterColumnOp) -> ops.AlterColumnOp:
+    if op.modify_type is not None:
+        op.modify_type = _plain(op.modify_type)
+    return op
+
+
+def _plain(type_: TypeEngine[Any]) -> TypeEngine[Any]:
+    # What PostgreSQL sees: a migration imports nothing of the application's, which changes after it.
+    if isinstance(type_, TypeDecorator):
+        return _plain(type_.load_dialect_impl(_DIALECT))
+    if isinstance(type_, ARRAY):
+        return type(type_)(_plain(type_.item_type))
+    return type_
+
+
+def _compare_checks(
+    context: AutogenContext,
+    changes: ops.ModifyTableOps,
+    schema: str | None,
+    name: str,
+    found: Table | None,
+    table: Table | None,
+) -> PriorityDispatchResult:
+    if found is not None and table is not None:
+        reflected = context.inspector.get_check_constraints(name, schema=schema)
+        applied = {check["name"]: check["sqltext"] for check in reflected}
+        for check in sorted(table.constraints, key=lambda each: str(each.name)):
+            if not isinstance(check, CheckConstraint) or check.name not in applied:
+                continue
+            if _constants(applied[check.name]) != _constants(str(check.sqltext)):
+                dropped = CheckConstraint(applied[check.name], name=check.name)
+                found.append_constraint(dropped)
+                changes.ops.append(ops.DropConstraintOp.from_constraint(dropped))
+                changes.ops.append(ops.AddConstraintOp.from_constraint(check))
+    return PriorityDispatchResult.CONTINUE
+
+
+def _constants(sql: str) -> list[str]:
+    # PostgreSQL writes an expression in its own words, but keeps its constants: the values of an enumeration, a bound.
+    return sorted(_CONSTANT.findall(_CAST.sub("", sql)))
+
+
+Plugin("app.changed_checks").add_autogenerate_comparator(_compare_checks, "table", "changed_checks")
