@@ -119,7 +119,7 @@ def test_migrate_names_the_tenants_that_failed(shell: Shell) -> None:
 
     assert outcome.code == 1
     assert "acme: FAILED" in outcome.out
-    assert outcome.err == "Not migrated: acme. Mend the cause and run this again.\n"
+    assert outcome.err == "Not migrated: acme. Remove the cause and run this again.\n"
 
 
 def test_migrate_leaves_a_lobby_alone_that_other_code_has_migrated(shell: Shell) -> None:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Column, Table, Uuid, text
@@ -19,7 +20,7 @@ from app.models.base import JsonObject, TenantBase
 from app.models.trees import public_tree, tenant_tree
 from app.services.migration_service import MigrationRefused, MigrationService
 from tests import background
-from tests.migrating import Migrating, scripts_of
+from tests.migrating import Migrating, head_of_your_branch, scripts_of, write_revision
 
 pytestmark = pytest.mark.slow
 
@@ -224,6 +225,45 @@ async def test_the_next_migration_follows_both_of_two_that_were_written_at_once(
     assert migrating.lines[-1] == "tenants: 2 migrated, 0 up to date, 0 failed"
     assert await migrating.service.migrate() == []
     assert migrating.lines[-1] == UP_TO_DATE
+
+
+async def test_your_newest_migration_is_taken_back(migrating: Migrating, scripts: Path) -> None:
+    before = head_of_your_branch()
+    write_revision(scripts, 'op.execute("CREATE TABLE made_before ()")')
+    await migrating.service.migrate()
+    await migrating.execute("DROP TABLE tenant_globex.made_before")
+    await migrating.execute("DELETE FROM tenant_globex.alembic_version WHERE version_num = 'mine'")
+    insert = f"INSERT INTO tenant_globex.alembic_version VALUES ('{before}')"  # noqa: S608  a name of ours
+    await migrating.execute(insert)
+
+    await migrating.service.undo("tenant")
+
+    assert migrating.lines[-1].startswith("mine.py: taken back in 1 of 2 schemas.")
+    assert "made_before" not in await migrating.tables("acme")
+    assert "mine" not in await migrating.recorded("acme")
+    await migrating.service.migrate()
+    assert "made_before" in await migrating.tables("globex")
+
+
+@pytest.mark.parametrize("tree", ["public", "tenant"])
+async def test_of_two_written_at_once_neither_is_taken_back(
+    migrating: Migrating, scripts: Path, tree: Any
+) -> None:
+    mine = write_revision(scripts, "pass", tree)
+    theirs = mine.read_text().replace('"mine"', '"theirs"')
+    mine.with_name("theirs.py").write_text(theirs)
+    with pytest.raises(migrations.BrokenHistory, match="neither is the newest"):
+        await migrating.service.undo(tree)
+
+
+async def test_the_templates_migrations_are_not_taken_back(
+    migrating: Migrating, scripts: Path
+) -> None:
+    for path in (scripts / "tenant" / "app").glob("*.py"):
+        if path.name != "app_base.py":
+            path.unlink()
+    with pytest.raises(MigrationRefused, match="no migration of yours"):
+        await migrating.service.undo("tenant")
 
 
 BROKEN = {

@@ -9,6 +9,8 @@ import typer
 
 from app.cli.console import owner_settings
 from app.cli.failures import Refused
+from app.cli.migration import TreeChoice
+from app.core.db.migrations import TreeName
 from app.core.db.owner import OwnerDatabase
 from app.core.settings import DatabaseSettings
 from app.services.migration_service import MigrationService
@@ -19,18 +21,35 @@ commands: Final = typer.Typer(add_completion=False)
 @commands.command()
 def migrate(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before something drops.")] = False,
+    undo: Annotated[
+        TreeChoice | None, typer.Option(help="Take your newest migration of a tree back instead.")
+    ] = None,
 ) -> None:
     """Bring the public schema and every tenant to the newest migrations."""
     settings = owner_settings()
     # A deployment has nobody to ask: there, what drops is told.
     asks = settings.environment == "dev" and not yes
-    failed = asyncio.run(_migrate(settings.database, _person_agrees if asks else lambda: True))
-    if failed:
-        raise Refused(f"Not migrated: {', '.join(failed)}. Mend the cause and run this again.")
+    if undo is not None:
+        if settings.environment != "dev":
+            raise Refused("Only where ENVIRONMENT=dev: in production go forward.")
+        if asks and not _person_agrees():
+            raise Refused("Nothing was done, as nobody has agreed. With --yes nobody is asked.")
+        asyncio.run(_undo(settings.database, undo.value))
+    elif failed := asyncio.run(_migrate(settings.database, _person_agrees if asks else _agreed)):
+        raise Refused(f"Not migrated: {', '.join(failed)}. Remove the cause and run this again.")
+
+
+def _agreed() -> bool:
+    return True
 
 
 def _person_agrees() -> bool:
     return sys.stdin.isatty() and typer.confirm("Go on?")
+
+
+async def _undo(settings: DatabaseSettings, tree: TreeName) -> None:
+    async with OwnerDatabase(settings) as owner:
+        await MigrationService(owner, settings, typer.echo).undo(tree)
 
 
 async def _migrate(settings: DatabaseSettings, agrees: Callable[[], bool]) -> list[str]:

@@ -34,6 +34,8 @@ _LOCK_TIMEOUT: Final = timedelta(seconds=2)
 _PAUSES: Final = tuple(timedelta(seconds=seconds) for seconds in (1, 2, 4, 8, 15))
 """Before each further round through the schemas whose tables were in use."""
 
+_RUNNING: Final = "Another `app migrate` is running on this database. Wait until it has ended."
+
 _IN_USE: Final = "{}: a table is in use, tried again later"
 
 
@@ -79,15 +81,36 @@ class MigrationService:
         await self.owner.check_server()
         async with self.owner.exclusive(Lock.MIGRATE) as acquired:
             if not acquired:
-                raise MigrationRefused(
-                    "Another `app migrate` is running on this database. Wait until it has ended."
-                )
+                raise MigrationRefused(_RUNNING)
             if (drops := await self._drops()) and not self._tell_of(drops, agrees):
                 raise DropsRefused(
                     "Nothing was done, as nobody has agreed. With --yes nobody is asked."
                 )
             await self._migrate_lobby()
             return await self._migrate_tenants()
+
+    async def undo(self, name: migrations.TreeName) -> None:
+        """Take your newest migration back in every schema that has it, with what was written into its tables.
+
+        Raises:
+            BrokenHistory: there is no newest one.
+            MigrationRefused: there is none, or another migration is running.
+        """
+        tree = public_tree() if name == "public" else tenant_tree()
+        migrations.require_history(tree)
+        script = migrations.newest_of_yours(tree)
+        if script is None:
+            raise MigrationRefused(f"The {name} tree has no migration of yours.")
+        async with self.owner.exclusive(Lock.MIGRATE) as acquired:
+            if not acquired:
+                raise MigrationRefused(_RUNNING)
+            schemas = [None] if tree.schema else [each.schema for each in await self._tenants()]
+            engine = self.owner.ddl_engine
+            undone = [await migrations.undo(engine, tree, script, schema=each) for each in schemas]
+        self.tell(
+            f"{Path(script.path).name}: taken back in {sum(undone)} of {len(schemas)} schemas."
+            " Change or delete its file before you run `app migrate`."
+        )
 
     async def write(self, name: migrations.TreeName, message: str, *, empty: bool) -> Path:
         """Write what the models have and the migrations lack, and return the new file.

@@ -146,6 +146,31 @@ async def downgrade(engine: AsyncEngine, tree: Tree, *, to: str, schema: str | N
     await _run(engine, tree, revert, schema)
 
 
+def newest_of_yours(tree: Tree) -> Script | None:
+    """Return the newest migration of your branch, or `None` if there is only its base.
+
+    Raises:
+        BrokenHistory: two were written from the same state, so none of them is the newest.
+    """
+    heads = list(_scripts(tree).get_revisions("app@heads"))
+    if len(heads) > 1:
+        names = " and ".join(Path(head.path).name for head in heads)
+        raise BrokenHistory(f"{names} follow from the same migration: neither is the newest.")
+    return heads[0] if heads and heads[0].down_revision else None
+
+
+async def undo(engine: AsyncEngine, tree: Tree, script: Script, *, schema: str | None) -> bool:
+    """Take a migration that nothing follows back, and tell whether the lobby, or a tenant's `schema`, had it."""
+    async with engine.connect() as connection:
+        applied = (await _position(connection, tree, schema, _scripts(tree))).applied
+    if script.revision not in applied:
+        return False
+    before = script.down_revision
+    to = before if isinstance(before, str) else next(iter(before or ()))
+    await downgrade(engine, tree, to=to, schema=schema)
+    return True
+
+
 async def record(connection: AsyncConnection, tree: Tree, schema: str) -> None:
     """Write into the tenant's row which migrations its `schema` has: admission compares them with the code's.
 
