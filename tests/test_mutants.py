@@ -40,11 +40,11 @@ ROUTE: Final = re.compile(rf"{re.escape(ATTACKS)}::\w+\[(\w+)\]")
 # What finds a hole sooner than the whole suite does, where that is not the attacks, or not they alone.
 NEAREST: Final = {
     "lobby_0002_admission.py": "admission isolation unit_of_work admin_identity database_roles ATTACKS",
-    "lobby_0003_admission.py": "admission isolation unit_of_work admin_identity database_roles ATTACKS",
+    "lobby_0003_admission.py": "admission isolation auth_derived_sessions unit_of_work admin_identity database_roles ATTACKS",
     "credentials.py": "ATTACKS auth_login",
     "email_verifications.py": "auth_passwords auth_verification auth_registration",
     "memberships.py": "ATTACKS members seed",
-    "refresh_tokens.py": "ATTACKS members",
+    "refresh_tokens.py": "ATTACKS members auth_derived_sessions",
     "tenant_invites.py": "ATTACKS invites invite_acceptance members deletion",
     "tenants.py": "ATTACKS invite_acceptance",
     "workflow_executions.py": "ATTACKS admin",
@@ -71,6 +71,10 @@ EQUIVALENT: Final = {
         "src/app/repositories/public/refresh_tokens.py",
         "col(User.id) == col(RefreshToken.user_id) is left out",
     ): "It says which user is locked: without it all are, which tells and changes nothing.",
+    (
+        "src/app/repositories/public/refresh_tokens.py",
+        "col(RefreshToken.user_id) == current.user_id is left out",
+    ): "The sessions of a sign-in are one user's: it lets the index of users find them.",
     (
         "src/app/api/context/tenant_subdomain.py",
         "named_tenant(slug, claims) is not called",

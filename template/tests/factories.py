@@ -155,15 +155,16 @@ class Factory:
 
     async def tokens(self, user: User, slug: str | None = None) -> dict[str, Any]:
         """Start a session as every way to sign in does, and return its tokens as clients get them."""
-        components = self.components
-        identity = Identity(
-            components.access_tokens, components.settings, Actor(ip_address="127.0.0.1"), "Test/1"
-        )
-        async with components.database.lobby() as lobby:
+        async with self.components.database.lobby() as lobby:
             memberships = MembershipRepository(lobby)
             tenant = await memberships.tenant_by_slug(user.id, slug) if slug else None
-            started = await identity.sessions(lobby).start(user.id, tenant)
+            started = await self.identity().sessions(lobby).start(user.id, tenant)
         return started.model_dump(mode="json")
+
+    def identity(self) -> Identity:
+        """Return the services that change users and sessions, for nobody who has signed in."""
+        components, actor = self.components, Actor(ip_address="127.0.0.1")
+        return Identity(components.access_tokens, components.settings, actor, "Test/1")
 
 
 def _user(email: str | None = None, *, verified: bool = True, superuser: bool = False) -> User:

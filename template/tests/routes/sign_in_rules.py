@@ -13,7 +13,7 @@ BUDGETS: Final[dict[str, Budget]] = {
     "login": Budget(trips=11, statements=11),
     "refresh": Budget(trips=10, statements=10),
     "logout": Budget(trips=6, statements=6),
-    "switch_tenant": Budget(trips=10, statements=11),
+    "switch_tenant": Budget(trips=11, statements=12),
     "accept_invite": Budget(trips=26, statements=26),
     "set_sign_in_rule": Budget(trips=8, statements=9),
     # Also that the provider vouches for the session.

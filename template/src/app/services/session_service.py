@@ -63,9 +63,10 @@ class SessionService:
         return await self._begin(_new_session(user_id, tenant, ends_by), tenant)
 
     async def switch(self, user_id: UUID, session_id: UUID, slug: str) -> Tokens:
-        """Start a session of its own in another of the user's tenants.
+        """Start a session in another of the user's tenants, derived from this one.
 
-        It ends no later than the session it comes from, so that an access token alone is worth no longer access.
+        It ends with the sign-in, and a sign-in has a bounded number of sessions: an access token alone is worth no
+        longer access (ADR 0011).
 
         Raises:
             TenantNotFound: there is none, or the user is no member.
@@ -78,15 +79,18 @@ class SessionService:
         tenant = await self.memberships.tenant_by_slug(user_id, slug)
         if tenant is None:
             raise TenantNotFound
-        ends_by = current.session_expires_at
-        return await self._begin(_new_session(user_id, tenant, ends_by), tenant)
+        # Beside the sign-in's own session and the new one.
+        most = self.settings.sessions_per_sign_in - 2
+        for surplus in await self.tokens.revoke_surplus(current, utcnow(), derived=most):
+            await self._record_end(surplus, "replaced")
+        return await self._begin(_derived_session(current, tenant), tenant)
 
     async def refresh(self, token: str) -> Tokens:
         """Spend a refresh token and return the next, with an access token for what the user may do now.
 
         Raises:
             RefreshTokenInvalid: it is unknown or expired, its session has ended, or its tenant is closed to the user.
-            RefreshTokenReused: it was spent before; the session is ended, whoever holds its newest token.
+            RefreshTokenReused: it was spent before; the sign-in is ended, whoever holds its newest tokens.
         """
         held = await self._hold(token)
         if held is None:
@@ -104,13 +108,13 @@ class SessionService:
         return await self._issue(held, tenant)
 
     async def logout(self, token: str) -> None:
-        """End the session of a refresh token, in whatever state the token is."""
+        """End the session of a refresh token, in whatever state the token is, and the others of its sign-in."""
         held = await self._hold(token)
         if held is not None:
             await self._end_one(held.user_id, held.family_id, "logout")
 
     async def revoke(self, user_id: UUID, session_id: UUID) -> None:
-        """End one of the user's sessions.
+        """End one of the user's sessions and the others of its sign-in.
 
         Raises:
             NotFound: the user has no such session.
@@ -191,22 +195,37 @@ class SessionService:
     async def _end_one(self, user_id: UUID, family_id: UUID, reason: EndReason) -> bool:
         ended = await self.tokens.revoke_session(user_id, family_id, utcnow())
         for session in ended:
-            await self.audit.record(
-                "session.ended",
-                "session",
-                family_id,
-                after=EndedSessions(reason=reason, sessions=[family_id]),
-                tenant_id=session.tenant_id,
-                user_id=user_id,
-            )
+            await self._record_end(session, reason)
         return bool(ended)
+
+    async def _record_end(self, session: SessionFacts, reason: EndReason) -> None:
+        await self.audit.record(
+            "session.ended",
+            "session",
+            session.family_id,
+            after=EndedSessions(reason=reason, sessions=[session.family_id]),
+            tenant_id=session.tenant_id,
+            user_id=session.user_id,
+        )
 
 
 def _new_session(user_id: UUID, tenant: UserTenant | None, ends_by: datetime) -> SessionFacts:
     return SessionFacts(
         family_id=uuid7(),
+        root_id=None,
         user_id=user_id,
         tenant_id=tenant.id if tenant else None,
         started_at=utcnow(),
         session_expires_at=ends_by,
+    )
+
+
+def _derived_session(current: SessionFacts, tenant: UserTenant) -> SessionFacts:
+    return SessionFacts(
+        family_id=uuid7(),
+        root_id=current.sign_in_id,
+        user_id=current.user_id,
+        tenant_id=tenant.id,
+        started_at=utcnow(),
+        session_expires_at=current.session_expires_at,
     )

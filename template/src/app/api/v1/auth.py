@@ -16,13 +16,13 @@ router = APIRouter(prefix="/auth", tags=["auth"])
 
 @router.post("/refresh", responses=problems(RefreshTokenInvalid))
 async def refresh(body: RefreshTokenBody, sessions: SessionServiceDep) -> Tokens:
-    """Exchange a refresh token for new tokens; using it twice ends the session."""
+    """Exchange a refresh token for new tokens; using it twice ends the sign-in's sessions."""
     return await sessions.refresh(body.refresh_token.get_secret_value())
 
 
 @router.post("/logout", status_code=204)
 async def logout(body: RefreshTokenBody, sessions: SessionServiceDep) -> None:
-    """End the session of a refresh token."""
+    """End the session of a refresh token, and the others of its sign-in."""
     await sessions.logout(body.refresh_token.get_secret_value())
 
 
@@ -46,7 +46,7 @@ async def list_sessions(
     responses=problems(NotFound, AssumedIdentityForbidden),
 )
 async def end_session(session_id: UUID, user: PersonalUser, sessions: SessionServiceDep) -> None:
-    """End one of the user's sessions."""
+    """End one of the user's sessions, and the others of its sign-in."""
     await sessions.revoke(user.id, session_id)
 
 
@@ -54,5 +54,5 @@ async def end_session(session_id: UUID, user: PersonalUser, sessions: SessionSer
 async def switch_tenant(
     body: TenantSwitch, user: PersonalUser, sessions: SessionServiceDep
 ) -> Tokens:
-    """Start a session in another of the user's tenants; this one goes on."""
+    """Start a session in another of the user's tenants; this one goes on, and the two end together."""
     return await sessions.switch(user.id, user.session_id, body.tenant)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Final, Self
 
-from pydantic import SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from app.core import about
 from app.core.sections import FromJson, Section
@@ -22,6 +22,8 @@ class TokenSettings(Section):
     refresh_ttl: timedelta = timedelta(days=7)
     session_ttl: timedelta = timedelta(days=30)
     """The longest that refreshing can keep one session alive."""
+    sessions_per_sign_in: int = Field(default=20, ge=2)
+    """How many sessions a sign-in may have at once, its own included."""
     assumed_ttl: timedelta = timedelta(minutes=15)
     invite_ttl: timedelta = timedelta(days=7)
     clock_skew: timedelta = timedelta(seconds=10)

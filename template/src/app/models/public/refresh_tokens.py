@@ -24,6 +24,8 @@ class RefreshToken(PublicBase, table=True):
     id: UUID = Field(default_factory=uuid7, primary_key=True)
     family_id: UUID
     """The session; access tokens name it as `sid`."""
+    root_id: UUID | None = None
+    """The session of the sign-in, in one that was derived from it: the two end together (ADR 0011)."""
     user_id: UUID = Field(foreign_key="public.users.id", ondelete="CASCADE")
     tenant_id: UUID | None = Field(
         default=None, foreign_key="public.tenants.id", ondelete="CASCADE"

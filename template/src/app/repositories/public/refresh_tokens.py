@@ -1,11 +1,24 @@
 """Refresh tokens and the sessions that they keep alive. Lock the user before changing any (`UserRepository.find`)."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, DateTime, Uuid, and_, bindparam, func, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Uuid,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from app.core.db.query import Query
@@ -15,10 +28,30 @@ from app.repositories.base import LobbyRepository
 from app.schemas.base import Page, PageRequest, Position
 from app.schemas.sessions import SessionRead
 
-_LIVE: Final[ColumnElement[bool]] = and_(
-    col(RefreshToken.spent_at).is_(None),
-    col(RefreshToken.revoked_at).is_(None),
-    col(RefreshToken.expires_at) > func.now(),
+
+def _live(token: type[RefreshToken]) -> ColumnElement[bool]:
+    return and_(
+        col(token.spent_at).is_(None),
+        col(token.revoked_at).is_(None),
+        col(token.expires_at) > func.now(),
+    )
+
+
+def _sign_in_of(token: type[RefreshToken]) -> ColumnElement[UUID]:
+    return func.coalesce(col(token.root_id), col(token.family_id))
+
+
+_LIVE: Final = _live(RefreshToken)
+
+_Root: Final = aliased(RefreshToken)
+
+# As admission has it: a derived session is over when that of its sign-in is, however that ended.
+_GOES_ON: Final = and_(
+    _LIVE,
+    or_(
+        col(RefreshToken.root_id).is_(None),
+        exists().where(col(_Root.family_id) == col(RefreshToken.root_id), _live(_Root)),
+    ),
 )
 
 
@@ -26,10 +59,16 @@ class SessionFacts(BaseModel):
     """What stays the same as long as a session lives."""
 
     family_id: UUID
+    root_id: UUID | None
     user_id: UUID
     tenant_id: UUID | None
     started_at: datetime
     session_expires_at: datetime
+
+    @property
+    def sign_in_id(self) -> UUID:
+        """The session that the sign-in began: this one, if it is not derived."""
+        return self.root_id or self.family_id
 
 
 class HeldToken(SessionFacts):
@@ -44,6 +83,7 @@ class _State(BaseModel):
 
 _FACTS: Final = (
     col(RefreshToken.family_id),
+    col(RefreshToken.root_id),
     col(RefreshToken.user_id),
     col(RefreshToken.tenant_id),
     col(RefreshToken.started_at),
@@ -65,13 +105,13 @@ _STATE: Final = Query(
 )
 
 _OF_SESSION: Final = Query(
-    select(*_FACTS).where(col(RefreshToken.family_id) == bindparam("family_id"), _LIVE),
+    select(*_FACTS).where(col(RefreshToken.family_id) == bindparam("family_id"), _GOES_ON),
     SessionFacts,
 )
 
 _SPEND: Final = Query(
     update(RefreshToken)
-    .where(col(RefreshToken.id) == bindparam("token_id"), _LIVE)
+    .where(col(RefreshToken.id) == bindparam("token_id"), _GOES_ON)
     .values(
         spent_at=bindparam("now", type_=DateTime(timezone=True)),
         # Whoever comes back with it is noticed for as long as the session may live.
@@ -89,10 +129,11 @@ _SESSIONS: Final = Query(
         col(RefreshToken.ip_address),
         col(RefreshToken.user_agent),
         (col(RefreshToken.family_id) == bindparam("current", type_=Uuid)).label("current"),
+        _sign_in_of(RefreshToken).label("sign_in_id"),
     )
     .where(
         col(RefreshToken.user_id) == bindparam("user_id"),
-        _LIVE,
+        _GOES_ON,
         tuple_(col(RefreshToken.started_at), col(RefreshToken.family_id))
         < tuple_(bindparam("at"), bindparam("id")),
     )
@@ -134,15 +175,52 @@ class RefreshTokenRepository(LobbyRepository[RefreshToken]):
     async def revoke_session(
         self, user_id: UUID, family_id: UUID, now: datetime
     ) -> list[SessionFacts]:
-        """End a session of the user; return it, if it was alive."""
-        return await self._revoke(now, user_id, col(RefreshToken.family_id) == family_id)
+        """End a session of the user and the others of its sign-in; return those that were alive."""
+        named = aliased(RefreshToken)
+        sign_in = select(_sign_in_of(named)).where(col(named.family_id) == family_id, _live(named))
+        return await self._revoke(
+            now, user_id, _sign_in_of(RefreshToken) == sign_in.scalar_subquery()
+        )
+
+    async def revoke_surplus(
+        self, current: SessionFacts, now: datetime, *, derived: int
+    ) -> list[SessionFacts]:
+        """End what the current session's sign-in has beyond so many `derived` sessions; return it.
+
+        The longest unused go first, the current one last.
+        """
+        surplus = (
+            select(col(RefreshToken.family_id))
+            .where(
+                col(RefreshToken.user_id) == current.user_id,
+                col(RefreshToken.root_id) == current.sign_in_id,
+                _LIVE,
+            )
+            .order_by(
+                (col(RefreshToken.family_id) == current.family_id).desc(),
+                col(RefreshToken.created_at).desc(),
+                col(RefreshToken.id).desc(),
+            )
+            .offset(derived)
+        )
+        return await self._revoke(now, current.user_id, col(RefreshToken.family_id).in_(surplus))
 
     async def revoke_all(
         self, user_id: UUID, now: datetime, *, but: UUID | None = None
     ) -> list[SessionFacts]:
-        """End the user's sessions, all or all but one; return those that were alive."""
-        others: tuple[Any, ...] = () if but is None else (col(RefreshToken.family_id) != but,)
-        return await self._revoke(now, user_id, *others)
+        """End the user's sessions, all or all but one; return those that were alive.
+
+        The one that stays is no longer derived from another.
+        """
+        if but is None:
+            return await self._revoke(now, user_id)
+        await self.session.execute(
+            update(RefreshToken)
+            .where(col(RefreshToken.family_id) == but, _LIVE)
+            .values(root_id=None)
+            .execution_options(synchronize_session=False)
+        )
+        return await self._revoke(now, user_id, col(RefreshToken.family_id) != but)
 
     async def let_expire(self, user_id: UUID, tenant_id: UUID, by: datetime) -> None:
         """Have the user's sessions in a tenant end at `by`, if they would not end before."""
