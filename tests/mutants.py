@@ -263,5 +263,10 @@ RULES: Final[Iterable[tuple[str, Rule]]] = (
         "alembic/public/lobby/lobby_0003_admission.py",
         sql("ADMIT_USER", "ADMIT_MEMBER", "ENTER_TENANT"),
     ),
+    (
+        "alembic/public/sign_in/sign_in_0002_doors.py",
+        sql("PROVIDER_REQUIRED", "ADMIT_VOUCHED_MEMBER"),
+    ),
+    ("app/services/guarded_*.py", refusals),
     ("app/api/v1/projects.py", raw_reads),
 )

@@ -16,6 +16,17 @@ BUDGETS: Final[dict[str, Budget]] = {
     "switch_tenant": Budget(trips=11, statements=12),
     "accept_invite": Budget(trips=26, statements=26),
     "set_sign_in_rule": Budget(trips=8, statements=9),
+    # Also which of the tenants the session may not see.
+    "list_tenants": Budget(trips=4, statements=5),
+    "get_tenant": Budget(trips=4, statements=5),
+    "list_all_tenants": Budget(trips=4, statements=5),
+    "suspend_tenant": Budget(trips=6, statements=7),
+    "resume_tenant": Budget(trips=6, statements=7),
+    "retry_tenant": Budget(trips=7, statements=8),
+    "restore_tenant": Budget(trips=7, statements=8),
+    "delete_any_tenant": Budget(trips=7, statements=8),
+    "delete_tenant": Budget(trips=9, statements=10),
+    "assume_identity": Budget(trips=6, statements=7),
     # Also that the provider vouches for the session.
     "finish_sign_in": Budget(trips=16, statements=16),
     "exchange_token": Budget(trips=15, statements=15),

@@ -59,10 +59,9 @@ class GuardedSessions(SessionService):
         return await super()._begin(facts, tenant)
 
     async def _issue(self, facts: SessionFacts, tenant: UserTenant | None) -> Tokens:
-        if (
-            tenant is not None
-            and await self.rules.hold(tenant.id)
-            and not await self.vouches.has(facts.family_id)
-        ):
-            raise ProviderRequired
+        if tenant is not None:
+            # A statement of its own: one that has waited for a lock sees everything as it was before.
+            await self.rules.keep(tenant.id)
+            if await self.rules.provider_required(facts.family_id, [tenant.id]):
+                raise ProviderRequired
         return await super()._issue(facts, tenant)

@@ -1,5 +1,6 @@
 """How the members of a tenant have to sign in."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import exists, func, select, update
@@ -10,6 +11,7 @@ from sqlmodel import col
 from app.core.identifiers import utcnow
 from app.models.public.refresh_tokens import RefreshToken
 from app.models.public.tenant_sign_in_rules import TenantSignInRule
+from app.models.public.tenants import Tenant
 from app.models.public.vouched_sessions import VouchedSession
 from app.repositories.base import LobbyRepository
 
@@ -24,11 +26,17 @@ class TenantSignInRuleRepository(LobbyRepository[TenantSignInRule]):
             await self.session.scalar(rule.where(col(TenantSignInRule.tenant_id) == tenant_id))
         )
 
-    async def hold(self, tenant_id: UUID) -> bool:
-        """Do the same, for an answer that holds until the transaction ends."""
-        # A statement of its own: one that has waited for a lock sees everything as it was before.
-        await self.keep(tenant_id)
-        return await self.requires_provider(tenant_id)
+    async def provider_required(self, session_id: UUID, tenant_ids: Sequence[UUID]) -> set[UUID]:
+        """Return those of some tenants that require the provider, if it does not vouch for the session.
+
+        To have the answer hold until the transaction ends, `keep` the rule before.
+        """
+        if not tenant_ids:
+            return set()
+        # The function that admission asks as well.
+        closed = func.public.provider_required(col(Tenant.id), session_id)
+        found = select(col(Tenant.id)).where(col(Tenant.id).in_(tenant_ids), closed)
+        return set(await self.session.scalars(found))
 
     async def keep(self, tenant_id: UUID) -> None:
         """Let the rule be as it is until the transaction ends; wait for who is changing it."""
@@ -36,7 +44,7 @@ class TenantSignInRuleRepository(LobbyRepository[TenantSignInRule]):
         await self.session.execute(select(func.pg_advisory_xact_lock_shared(_key(tenant_id))))
 
     async def hold_to_change(self, tenant_id: UUID) -> bool:
-        """Do the same, to change it: wait for whoever keeps it, and let nobody keep it until the transaction ends."""
+        """Return the rule, to change it: wait for everybody who keeps it, and let nobody keep it until the transaction ends."""
         await self.session.execute(select(func.pg_advisory_xact_lock(_key(tenant_id))))
         return await self.requires_provider(tenant_id)
 
