@@ -176,7 +176,7 @@ def filters(source: str, tree: ast.Module) -> Iterator[Found]:
                 yield node.lineno, f"{ast.unparse(node)} is left out", (edit,), ""
 
 
-CONDITION: Final = re.compile(r"\b(ON|AND|WHERE) (\([^()]*\)|[^\n;]+?)(?= AND |\n|;)")
+CONDITION: Final = re.compile(r"\b(ON|AND|WHERE) (?!CONFLICT)(\([^()]*\)|[^\n;]+?)(?= AND |\n|;)")
 CHECK: Final = re.compile(r"\b(IF|ELSIF) (.+?) THEN", re.DOTALL)
 SETTING: Final = re.compile(r"set_config\((?:[^()]|\([^()]*\))*\)")
 
@@ -263,6 +263,7 @@ RULES: Final[Iterable[tuple[str, Rule]]] = (
         "alembic/public/lobby/lobby_0003_admission.py",
         sql("ADMIT_USER", "ADMIT_MEMBER", "ENTER_TENANT"),
     ),
+    ("alembic/public/lobby/lobby_0004_freed_slugs.py", sql("HOLD_SLUG")),
     (
         "alembic/public/sign_in/sign_in_0002_doors.py",
         sql("PROVIDER_REQUIRED", "ADMIT_VOUCHED_MEMBER"),

@@ -44,6 +44,7 @@ NEAREST: Final = {
     "credentials.py": "ATTACKS auth_login",
     "email_verifications.py": "auth_passwords auth_verification auth_registration",
     "memberships.py": "ATTACKS members seed",
+    "lobby_0004_freed_slugs.py": "freed_slugs",
     "refresh_tokens.py": "ATTACKS members auth_derived_sessions",
     "tenant_invites.py": "ATTACKS invites invite_acceptance members deletion",
     "tenants.py": "ATTACKS invite_acceptance",

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 
 from app.core.roles import Role
 from app.models.public.tenants import TenantStatus
-from fuzz.model import SLUG_TAKEN, Invited, ModelTenant, Person, Refusal, same_slug
+from fuzz.model import SLUG_TAKEN, Invited, ModelTenant, Person, Refusal
 from fuzz.stage import Found, Stage
 from tests import background
 from tests.answers import problem
@@ -82,9 +82,8 @@ class Life(RuleBasedStateMachine):
         return self.now(self.stage.call(self.people[person], tenant.slug, method, path, json=body))
 
     def is_taken(self, slug: str, but: ModelTenant | None = None) -> bool:
-        """Tell whether a living tenant has the slug."""
-        others = (each for each in self.known if each is not but and each.lives)
-        return any(same_slug(each.slug, slug) for each in others)
+        """Tell whether a tenant has the slug, or had it until now."""
+        return any(each is not but and each.keeps(slug) for each in self.known)
 
     @initialize()
     def settle(self) -> None:
@@ -185,6 +184,7 @@ class Life(RuleBasedStateMachine):
         refusal = tenant.admits(person, Role.OWNER if changes else Role.ADMIN)
         taken = changes and self.is_taken(slug, but=tenant)
         if not self.refused(answer, refusal or (SLUG_TAKEN if taken else None)) and changes:
+            tenant.freed.add(tenant.slug)
             tenant.slug = slug
             tenant.actions.append("tenant.updated")
 

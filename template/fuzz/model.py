@@ -57,10 +57,18 @@ class ModelTenant:
     due: bool = False
     """The grace period of its deletion is over."""
 
+    freed: set[str] = field(default_factory=set)
+    """Slugs that it had, which others may not take yet."""
+
     @property
     def lives(self) -> bool:
-        """Whether it keeps its slug from others."""
+        """Whether it is not deleted."""
         return self.status is not TenantStatus.DELETED
+
+    def keeps(self, slug: str) -> bool:
+        """Tell whether it keeps a slug from others."""
+        kept = {self.slug, *self.freed} if self.lives else self.freed
+        return any(same_slug(each, slug) for each in kept)
 
     @property
     def is_shown(self) -> bool:
@@ -154,6 +162,7 @@ class ModelTenant:
             self.actions.append("tenant.provisioned")
         elif self.status is TenantStatus.DELETING and self.due:
             self.status, self.has_schema = TenantStatus.DELETED, False
+            self.freed.add(self.slug)
             for invite in self.invites.values():
                 if invite.pending:
                     self.actions.append("invite.cancelled")

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import asyncpg
 from pydantic import SecretStr
-from sqlalchemy import exists, literal_column, select, text, update
+from sqlalchemy import delete, exists, literal_column, select, text, update
 from sqlalchemy.engine import make_url
 from sqlmodel import SQLModel, col
 
@@ -23,6 +23,7 @@ from app.core.identifiers import utcnow, uuid7
 from app.core.roles import Role
 from app.core.settings import Settings
 from app.models.public.audit_logs import AuditLog
+from app.models.public.freed_slugs import FreedSlug
 from app.models.public.refresh_tokens import RefreshToken
 from app.models.public.tenant_invites import TenantInvite
 from app.models.public.tenants import Tenant, TenantStatus
@@ -258,6 +259,13 @@ async def somebody_waits_in(database: Database, *, number: int = 1) -> bool:
     """Tell the same of the application's database, and of so many."""
     async with database.lobby() as lobby:
         return int((await lobby.execute(_WAITING)).scalar_one()) >= number
+
+
+async def let_hold_end(database: Database, slug: str) -> None:
+    """Have a slug that a tenant has freed be anybody's, as when the time is over."""
+    name = slug.replace("-", "_")
+    async with database.lobby() as lobby:
+        await lobby.execute(delete(FreedSlug).where(col(FreedSlug.name) == name))
 
 
 async def end_all(work: BackgroundWork) -> None:

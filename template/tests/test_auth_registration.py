@@ -14,6 +14,7 @@ from app.models.public.audit_logs import AuditLog
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.users import User
 from app.models.public.workflow_executions import WorkflowExecution
+from tests import background
 from tests.factories import Factory
 from tests.mailbox import Mailbox, token_in
 from tests.registrations import login, register, registration, tenant_of, verify
@@ -66,6 +67,7 @@ async def test_a_renamed_tenants_old_slug_can_be_taken(
         await lobby.execute(
             update(Tenant).where(col(Tenant.slug) == slug).values(slug=f"{slug}-renamed")
         )
+    await background.let_hold_end(database, slug)
     await register(client, tenant_slug=slug)
     renamed, taken = (
         await tenant_of(database, f"{slug}-renamed"),

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select, update
 from sqlmodel import col
 
+from app.core.errors import SlugTaken
 from app.core.identifiers import utcnow
 from app.core.roles import Role
 from app.core.settings import Settings
@@ -29,6 +30,13 @@ pytestmark = pytest.mark.thorough
 async def work(settings: Settings) -> AsyncIterator[BackgroundWork]:
     async with background.working(settings) as work:
         yield work
+
+
+async def create(work: BackgroundWork, slug: str, of: Requested) -> Tenant:
+    """Take a slug for another tenant of the same owner."""
+    async with work.database.lobby() as lobby:
+        creation = TenantCreation(lobby, AuditTrail(lobby, Actor()))
+        return await creation.create(slug=slug, name="New", owner_id=of.owner_id)
 
 
 async def delete(work: BackgroundWork, settings: Settings, ready: Requested) -> UUID:
@@ -91,16 +99,16 @@ async def test_cancels_pending_invites(work: BackgroundWork, settings: Settings)
     assert (row.action, row.user_id, row.tenant_id) == ("invite.cancelled", None, ready.tenant_id)
 
 
-async def test_gives_the_slug_free(work: BackgroundWork, settings: Settings) -> None:
+async def test_frees_the_slug_after_a_while(work: BackgroundWork, settings: Settings) -> None:
     ready = await background.ready_tenant(work)
     old = await background.tenant(work, ready.tenant_id)
     execution_id = await delete(work, settings, ready)
     await work.deletion.drop(execution_id, utcnow() + timedelta(days=31))
 
-    async with work.database.lobby() as lobby:
-        new = await TenantCreation(lobby, AuditTrail(lobby, Actor())).create(
-            slug=old.slug, name="New", owner_id=ready.owner_id
-        )
+    with pytest.raises(SlugTaken):
+        await create(work, old.slug, ready)
+    await background.let_hold_end(work.database, old.slug)
+    new = await create(work, old.slug, ready)
     [execution] = await background.executions_of(work, new.id)
     await work.provisioning.run(execution.id)
 

@@ -1,6 +1,7 @@
 """The slug rule, stated once: the API, the models and the database take it from here."""
 
 import re
+from datetime import timedelta
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, StringConstraints
@@ -10,6 +11,8 @@ SLUG_MAX_LENGTH: Final = 56
 """`tenant_` and 56 characters are the 63 bytes of a PostgreSQL name."""
 UUID_PATTERN: Final = r"^[0-9a-f]{32}$"
 """What a slug may not be once its hyphens are taken out."""
+SLUG_HOLD: Final = timedelta(days=2)
+"""How long a slug that a tenant freed is kept from others: longer than any access token lives that names it."""
 
 _UUID = re.compile(UUID_PATTERN)
 

@@ -30,7 +30,7 @@ class AuthService:
 
         Raises:
             PasswordTooWeak: the password is easy to guess.
-            SlugTaken: another tenant has the slug.
+            SlugTaken: another tenant has the slug, or freed it less than `SLUG_HOLD` ago.
         """
         password = data.password.get_secret_value()
         own_words = (data.email, data.full_name, data.tenant_name, data.tenant_slug)

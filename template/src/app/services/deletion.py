@@ -33,7 +33,7 @@ class Deletion:
             return None if work is None else work.tenant.delete_after
 
     async def drop(self, execution_id: UUID, due_at: datetime) -> None:
-        """Drop the schema with all its data and the role, and give the slug free.
+        """Drop the schema with all its data and the role, and free the slug, which is held back for `SLUG_HOLD`.
 
         Memberships and sessions stay, so that members are told what became of the tenant. Nothing happens if the
         grace period was prolonged beyond `due_at`.

@@ -38,7 +38,7 @@ class RegistrationService:
         The same statements run whether or not the address has an account. Its owner's password stays what it is.
 
         Raises:
-            SlugTaken: another tenant has the slug.
+            SlugTaken: another tenant has the slug, or freed it less than `SLUG_HOLD` ago.
         """
         account = await self.users.find_or_add(
             User(email=data.email, full_name=data.full_name, password_hash=password_hash)

@@ -35,7 +35,8 @@ class TenantCreation:
         """Add a tenant with its first owner, and have it made.
 
         Raises:
-            SlugTaken: another tenant has the slug, or one that differs in `-` and `_` only.
+            SlugTaken: another tenant has the slug or one that differs in `-` and `_` only, or freed it less than
+                `SLUG_HOLD` ago.
         """
         status = TenantStatus.PROVISIONING
         tenant = await self.add(slug=slug, name=name, owner_id=owner_id, status=status)
@@ -46,7 +47,8 @@ class TenantCreation:
         """Add a tenant with its first owner, and request nothing for it.
 
         Raises:
-            SlugTaken: another tenant has the slug, or one that differs in `-` and `_` only.
+            SlugTaken: another tenant has the slug or one that differs in `-` and `_` only, or freed it less than
+                `SLUG_HOLD` ago.
         """
         tenant = await self._insert(
             Tenant(

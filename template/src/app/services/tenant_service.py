@@ -36,7 +36,7 @@ class TenantService:
         Raises:
             RoleRequired: the slug changes, and the caller is no owner; or the caller's role was lowered meanwhile.
             AssumedIdentityForbidden: the slug changes, and a superuser assumes the identity.
-            SlugTaken: another tenant has the new slug.
+            SlugTaken: another tenant has the new slug, or freed it less than `SLUG_HOLD` ago.
         """
         tenant = await self._locked()
         changes = data.model_dump(exclude_unset=True)

@@ -10,6 +10,9 @@ from app.core.sections import FromJson, Section
 
 MIN_SECRET_BYTES: Final = 32
 
+# A freed slug is kept from other tenants for longer (`app.core.slugs.SLUG_HOLD`).
+TokenLife = Annotated[timedelta, Field(le=timedelta(days=1))]
+
 
 class TokenSettings(Section):
     """`keys` holds every key that is still accepted, by its `kid`; `active_kid` signs."""
@@ -18,13 +21,13 @@ class TokenSettings(Section):
     active_kid: str
     issuer: str = about.SLUG
     audience: str = f"{about.SLUG}-api"
-    access_ttl: timedelta = timedelta(minutes=30)
+    access_ttl: TokenLife = timedelta(minutes=30)
     refresh_ttl: timedelta = timedelta(days=7)
     session_ttl: timedelta = timedelta(days=30)
     """The longest that refreshing can keep one session alive."""
     sessions_per_sign_in: int = Field(default=20, ge=2)
     """How many sessions a sign-in may have at once, its own included."""
-    assumed_ttl: timedelta = timedelta(minutes=15)
+    assumed_ttl: TokenLife = timedelta(minutes=15)
     invite_ttl: timedelta = timedelta(days=7)
     clock_skew: timedelta = timedelta(seconds=10)
 

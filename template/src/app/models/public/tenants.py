@@ -35,7 +35,7 @@ class Tenant(PublicBase, table=True):
         ),
         CheckConstraint(one_of("status", TenantStatus), name="status"),
         CheckConstraint("length(schema_name) <= 63", name="schema_name"),
-        # A deleted tenant gives its slug and its schema's name free.
+        # A deleted tenant frees its slug, which `hold_slug` keeps from others for a time, and its schema's name.
         Index(
             "uq_tenants_slug",
             func.replace(text("slug"), text("'-'"), text("'_'")),
