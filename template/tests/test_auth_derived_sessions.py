@@ -125,8 +125,7 @@ async def test_a_derived_session_needs_that_of_its_sign_in(
     change: str,
 ) -> None:
     """However the first one ended: by a statement, by its time, or in a transaction that did not see the other."""
-    spent = await factory.tokens(user)
-    first = (await refresh(client, spent)).json()
+    first = (await refresh(client, await factory.tokens(user))).json()
     other = await derived(client, first)
     third = await derived(client, other, "globex")
     await owner_connection.execute(

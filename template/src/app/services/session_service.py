@@ -90,7 +90,7 @@ class SessionService:
 
         Raises:
             RefreshTokenInvalid: it is unknown or expired, its session has ended, or its tenant is closed to the user.
-            RefreshTokenReused: it was spent before; the sign-in is ended, whoever holds its newest tokens.
+            RefreshTokenReused: it was used before; the sign-in is ended, with its newest tokens.
         """
         held = await self._hold(token)
         if held is None:

@@ -10,9 +10,9 @@ down_revision: str | None = "lobby_0003"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-# AFTER the row was written: whoever takes a slug while another transaction frees it waits at `uq_tenants_slug` first, and
-# each statement of this function sees what was committed meanwhile. A pending tenant was never entered, so no
-# token of it opens anything.
+# AFTER the row was written: a taker waits at `uq_tenants_slug` for a transaction that frees the slug, and each statement of
+# this function sees what was committed meanwhile. A pending tenant was never entered, so no token of it opens
+# anything.
 HOLD_SLUG = """
 CREATE FUNCTION public.hold_slug() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -348,7 +348,7 @@ async def _in_transaction(engine: AsyncEngine, tree: Tree, step: Step, schema: s
 
 
 def _types(connection: Connection, schema: str | None) -> set[str]:
-    """Return the types of a tenant's schema, but for those that its tables are."""
+    # But for those that its tables are.
     return set(connection.scalars(_TYPES, {"schema": schema})) if schema else set()
 
 
