@@ -18,6 +18,7 @@ from app.models.public.audit_logs import AuditLog
 from app.models.public.tenant_sign_in_rules import TenantSignInRule
 from app.models.public.tenants import Tenant
 from app.models.public.vouched_sessions import VouchedSession
+from app.repositories.public.memberships import MembershipRepository
 from app.repositories.public.tenant_sign_in_rules import TenantSignInRuleRepository
 from app.repositories.public.tenants import TenantRegistry
 from tests import background
@@ -118,6 +119,21 @@ async def test_only_an_owner_sets_the_rule(factory: Factory) -> None:
         assert (await member.get("/tenant/sign-in")).status_code == 200
         answer = await member.call("PUT", "/tenant/sign-in", json={"requires_provider": True})
         assert problem(answer) == (403, "role-required")
+
+
+async def test_nobody_sets_the_rule_who_is_demoted_at_that_moment(
+    owner: Member, factory: Factory, database: Database
+) -> None:
+    await factory.member(owner.tenant.slug, Role.OWNER)
+    vouched = await owner.by_provider()
+    async with database.lobby() as lobby:
+        memberships = MembershipRepository(lobby)
+        member = await memberships.get_of(owner.tenant.id, owner.user.id)
+        request = asyncio.create_task(owner.require(vouched))
+        await background.eventually(lambda: background.somebody_waits_in(database))
+        await memberships.update(member, {"role": Role.ADMIN})
+    assert problem(await request) == (403, "role-required")
+    assert (await owner.by_password()).status_code == 200
 
 
 async def test_an_invite_asks_for_the_provider_too(

@@ -15,7 +15,7 @@ BUDGETS: Final[dict[str, Budget]] = {
     "logout": Budget(trips=6, statements=6),
     "switch_tenant": Budget(trips=11, statements=12),
     "accept_invite": Budget(trips=26, statements=26),
-    "set_sign_in_rule": Budget(trips=8, statements=9),
+    "set_sign_in_rule": Budget(trips=9, statements=10),
     # Also which of the tenants the session may not see.
     "list_tenants": Budget(trips=4, statements=5),
     "get_tenant": Budget(trips=4, statements=5),

@@ -31,7 +31,7 @@ class ActingMember:
             raise RoleRequired("Only an owner may do this.")
 
     async def require_unchanged(self, memberships: MembershipRepository) -> None:
-        """Refuse a change by a member whose role was lowered since admission. Lock the tenant first.
+        """Refuse a change by a member whose role was lowered since admission, and hold the role until the change is made.
 
         Raises:
             RoleRequired: it was, or the member was removed.

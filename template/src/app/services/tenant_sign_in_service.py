@@ -4,6 +4,7 @@ from uuid import UUID
 
 from app.core.db.sessions import LobbySession
 from app.core.sign_in_rule_errors import ProviderRequired
+from app.repositories.public.memberships import MembershipRepository
 from app.repositories.public.tenant_sign_in_rules import TenantSignInRuleRepository
 from app.repositories.public.vouched_sessions import VouchedSessionRepository
 from app.schemas.tenant_sign_in import SignInRule
@@ -15,6 +16,7 @@ class TenantSignInService:
     """Works inside the caller's transaction; never commits (ADR 0003)."""
 
     def __init__(self, session: LobbySession, audit: AuditTrail, caller: ActingMember) -> None:
+        self.memberships = MembershipRepository(session)
         self.rules = TenantSignInRuleRepository(session)
         self.vouches = VouchedSessionRepository(session)
         self.audit = audit
@@ -29,11 +31,13 @@ class TenantSignInService:
         """Set the rule; one that requires the provider ends every session that it does not vouch for.
 
         Raises:
-            RoleRequired: the caller is no owner.
+            RoleRequired: the caller is no owner, or not any more.
             AssumedIdentityForbidden: a superuser assumes the identity.
             ProviderRequired: the caller would be locked out: the provider does not vouch for this session.
         """
         self.caller.require_owner()
+        # Before the rule, as an acceptance locks its sender's role before it reads the rule.
+        await self.caller.require_unchanged(self.memberships)
         tenant_id = self.caller.tenant_id
         before = SignInRule(requires_provider=await self.rules.hold_to_change(tenant_id))
         if rule.requires_provider and not await self.vouches.has(session_id):
