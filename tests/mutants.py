@@ -16,6 +16,8 @@ WEAKER: Final = {
     "PersonalOwner": "OwnerUser",
     "OwnerUser": "AdminUser",
     "Inviter": "AdminUser",
+    "Invitee": "VerifiedUser",
+    "LeftTenant": "ValidatedTenant",
     "AdminUser": "ValidatedTenant",
     "ValidatedTenant": "CurrentUser",
     "TenantDBSession": "DBSession",

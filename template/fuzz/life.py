@@ -197,7 +197,7 @@ class Life(RuleBasedStateMachine):
         body = {"email": self.people[whom].email, "role": role}
         answer = self.inside(tenant, by, "POST", "/invites", body)
         if not self.refused(answer, tenant.may_invite(by, whom, role)):
-            tenant.invites[whom] = Invited(UUID(answer.json()["id"]), role)
+            tenant.invites[whom] = Invited(UUID(answer.json()["id"]), role, by)
             tenant.actions.append("invite.created")
 
     @rule(tenant=TENANTS, whom=PEOPLE, role=ROLES)
@@ -218,18 +218,35 @@ class Life(RuleBasedStateMachine):
             invite.pending = False
             tenant.actions.append("invite.cancelled")
 
-    @rule(tenant=TENANTS, person=PEOPLE)
-    def accept(self, tenant: ModelTenant, person: Person) -> None:
+    @rule(tenant=TENANTS, person=PEOPLE, by_mail=st.booleans())
+    def accept(self, tenant: ModelTenant, person: Person, by_mail: bool = True) -> None:
         """Let somebody accept an invite, be it the first or the second time."""
         invite = tenant.invites.get(person)
         if invite is None:
             return
-        body = {"token": self.now(self.stage.invite_token(invite.id))}
-        answer = self.now(self.people[person].post("/invites/accept", body))
-        if not self.refused(answer, tenant.may_accept(invite)):
+        if by_mail:
+            body = {"token": self.now(self.stage.invite_token(invite.id))}
+            answer = self.now(self.people[person].post("/invites/accept", body))
+            expected = tenant.may_accept(invite)
+        else:
+            path = f"/users/me/invites/{invite.id}/accept"
+            answer = self.now(self.people[person].post(path))
+            expected = tenant.may_accept_own(invite)
+        if not self.refused(answer, expected):
             invite.pending = False
             tenant.roles[person] = invite.role
             tenant.actions += ["invite.accepted", "member.joined"]
+
+    @rule(tenant=TENANTS, person=PEOPLE)
+    def decline(self, tenant: ModelTenant, person: Person) -> None:
+        """Let somebody decline an invite, be it the first or the second time."""
+        invite = tenant.invites.get(person)
+        if invite is None:
+            return
+        answer = self.now(self.people[person].post(f"/users/me/invites/{invite.id}/decline"))
+        if not self.refused(answer, tenant.may_decline(invite)):
+            invite.pending = False
+            tenant.actions.append("invite.declined")
 
     @rule(tenant=TENANTS, by=CALLERS, whom=PEOPLE, role=ROLES)
     def change_role(self, tenant: ModelTenant, by: Person | None, whom: Person, role: Role) -> None:
@@ -240,6 +257,7 @@ class Life(RuleBasedStateMachine):
         path = f"/members/{self.people[whom].user_id}"
         answer = self.inside(tenant, by, "PATCH", path, {"role": role})
         if not self.refused(answer, tenant.may_change(by, whom, role)):
+            tenant.withdraw(whom, role)
             if tenant.roles[whom] is not role:
                 tenant.actions.append("member.role_changed")
             tenant.roles[whom] = role
@@ -252,8 +270,20 @@ class Life(RuleBasedStateMachine):
             return
         answer = self.inside(tenant, by, "DELETE", f"/members/{self.people[whom].user_id}")
         if not self.refused(answer, tenant.may_change(by, whom, None)):
+            tenant.withdraw(whom, None)
             del tenant.roles[whom]
             tenant.actions.append("member.removed")
+
+    @rule(tenant=TENANTS, person=PEOPLE)
+    def leave(self, tenant: ModelTenant, person: Person) -> None:
+        """Let somebody leave."""
+        if not tenant.lives:
+            return
+        answer = self.inside(tenant, person, "DELETE", "/members/me")
+        if not self.refused(answer, tenant.may_leave(person)):
+            tenant.withdraw(person, None)
+            del tenant.roles[person]
+            tenant.actions.append("member.left")
 
     @rule(person=PEOPLE)
     def look(self, person: Person) -> None:

@@ -38,6 +38,7 @@ class Invited:
 
     id: UUID
     role: Role
+    by: Person
     pending: bool = True
 
 
@@ -103,6 +104,18 @@ class ModelTenant:
             return LOW_ROLE
         return (409, "last-owner") if self.owners == [whom] else None
 
+    def may_leave(self, person: Person) -> Refusal | None:
+        """Return how somebody is kept in."""
+        return self.admits(person) or ((409, "last-owner") if self.owners == [person] else None)
+
+    def withdraw(self, sender: Person, role: Role | None) -> None:
+        """Cancel what somebody has sent and may not hand out with a role; `None` is for who is no member."""
+        for invite in self.invites.values():
+            kept = role is not None and role.may_invite(invite.role)
+            if invite.pending and invite.by == sender and not kept:
+                invite.pending = False
+                self.actions.append("invite.cancelled")
+
     def may_invite(self, by: Person, whom: Person, role: Role) -> Refusal | None:
         """Return how an invite is refused."""
         if refusal := self.admits(by, Role.ADMIN):
@@ -125,6 +138,14 @@ class ModelTenant:
     def may_accept(self, invite: Invited) -> Refusal | None:
         """Return how accepting an invite is refused."""
         return _CLOSED.get(self.status) if invite.pending else (400, "token-invalid")
+
+    def may_accept_own(self, invite: Invited) -> Refusal | None:
+        """Return how accepting an invite without its mail is refused."""
+        return self.may_decline(invite) or _CLOSED.get(self.status)
+
+    def may_decline(self, invite: Invited) -> Refusal | None:
+        """Return how declining an invite is refused."""
+        return None if invite.pending else (409, "invite-not-pending")
 
     def step(self, name: str) -> Refusal | None:
         """Take a superuser's step, or return how it is refused."""

@@ -150,21 +150,16 @@ async def request_tenant(work: BackgroundWork) -> Requested:
 
 async def request_mail(work: BackgroundWork) -> tuple[TenantInvite, WorkflowExecution]:
     """Do what `POST /invites` does, in a tenant of its own."""
-    slug = f"t-{secrets.token_hex(6)}"
-    tenant = Tenant(
-        slug=slug,
-        name="Analytical Engines",
-        status=TenantStatus.READY,
-        schema_name=f"tenant_{slug.replace('-', '_')}",
-    )
+    owner = await add_user(work)
+    tenant = await add_tenant(work, owner, TenantStatus.READY)
     invite = TenantInvite(
         tenant_id=tenant.id,
         email=f"guest-{secrets.token_hex(6)}@example.test",
         role=Role.MEMBER,
+        invited_by=owner.id,
         expires_at=utcnow() + timedelta(hours=24),
     )
     async with work.database.lobby() as lobby:
-        await lobby.add(tenant)
         await lobby.add(invite)
         return invite, await WorkflowRequests(lobby).send_email(Mail.INVITE, invite.id)
 

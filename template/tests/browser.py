@@ -60,7 +60,10 @@ class Browser:
             await self.issuer.control(people={f"dev|{email}": dict(claims)})
         return await self.come_back(await self.approve(await self.start(email, **query)))
 
-    async def me(self, tokens: httpx.Response, path: str = "/users/me") -> httpx.Response:
-        """Call a route with the tokens that a sign-in has returned."""
+    async def me(
+        self, tokens: httpx.Response, path: str = "/users/me", body: Any = None
+    ) -> httpx.Response:
+        """Call a route with the tokens that a sign-in has returned; a `body` is posted."""
         headers = {"Authorization": f"Bearer {tokens.json()['access_token']}"}
-        return await self.service.get(f"/api/v1{path}", headers=headers)
+        method = "GET" if body is None else "POST"
+        return await self.service.request(method, f"/api/v1{path}", headers=headers, json=body)

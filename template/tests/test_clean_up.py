@@ -92,18 +92,20 @@ async def test_removes_executions_that_ended_long_ago(work: BackgroundWork) -> N
     assert await kept(work, open_one, recent, old) == [True, True, False]
 
 
-async def test_lapsed_invites_expire(work: BackgroundWork) -> None:
-    tenant = tenant_of_nobody()
-    live, lapsed = (
+async def test_invites_end_that_open_nothing_any_more(work: BackgroundWork) -> None:
+    owner, once_admin = await background.add_user(work), await background.add_user(work)
+    tenant = await background.add_tenant(work, owner, TenantStatus.READY)
+    live, lapsed, of_nobody = (
         TenantInvite(
             tenant_id=tenant.id,
             email=f"{secrets.token_hex(4)}@example.test",
             role=Role.MEMBER,
+            invited_by=sender.id,
             expires_at=utcnow() - age,
         )
-        for age in (-DAY, timedelta(minutes=1))
+        for sender, age in ((owner, -DAY), (owner, timedelta(minutes=1)), (once_admin, -DAY))
     )
-    await background.add(work, tenant, live, lapsed)
+    await background.add(work, live, lapsed, of_nobody)
 
     await work.clean_up.run()
 
@@ -112,8 +114,17 @@ async def test_lapsed_invites_expire(work: BackgroundWork) -> None:
             select(TenantInvite).where(col(TenantInvite.tenant_id) == tenant.id)
         )
         audited = await lobby.scalars(
-            select(col(AuditLog.entity_id)).where(col(AuditLog.action) == "invite.expired")
+            select(AuditLog).where(
+                col(AuditLog.tenant_id) == tenant.id, col(AuditLog.entity_type) == "invite"
+            )
         )
     statuses = {invite.id: invite.status for invite in invites}
-    assert statuses == {live.id: InviteStatus.PENDING, lapsed.id: InviteStatus.EXPIRED}
-    assert audited == [str(lapsed.id)]
+    assert statuses == {
+        live.id: InviteStatus.PENDING,
+        lapsed.id: InviteStatus.EXPIRED,
+        of_nobody.id: InviteStatus.CANCELLED,
+    }
+    assert {row.entity_id: row.action for row in audited} == {
+        str(lapsed.id): "invite.expired",
+        str(of_nobody.id): "invite.cancelled",
+    }

@@ -171,6 +171,16 @@ async def test_nothing_is_sent_for_an_invite_that_is_over(
     assert await post.deliver(await post.request(Mail.INVITE, id)) is None
 
 
+async def test_nothing_is_sent_for_a_sender_who_may_not_invite_any_more(
+    work: BackgroundWork, post: PostOffice, tenant_id: UUID
+) -> None:
+    left = await background.add_user(work)
+
+    for sender in (left.id, None):
+        id = await add_invite(work, left, tenant_id, invited_by=sender)
+        assert await post.deliver(await post.request(Mail.INVITE, id)) is None
+
+
 @pytest.mark.parametrize("mail", list(Mail))
 async def test_nothing_is_sent_about_what_is_gone(post: PostOffice, mail: Mail) -> None:
     assert await post.deliver(await post.request(mail, uuid7())) is None

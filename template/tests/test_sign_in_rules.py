@@ -151,9 +151,14 @@ async def test_an_invite_asks_for_the_provider_too(
     known = await factory.sign_in(await factory.user(email))
     refused = await known.post("/invites/accept", {"token": token})
     assert problem(refused) == (403, "provider-required")
+    [invite] = (await known.get("/users/me/invites")).json()["items"]
+    refused = await known.post(f"/users/me/invites/{invite['id']}/accept")
+    assert problem(refused) == (403, "provider-required")
     async with Browser.open(app) as browser:
-        joined = await browser.sign_in(email, tenant=owner.tenant.slug)
+        signed_in = await browser.sign_in(email)
+        joined = await browser.me(signed_in, "/invites/accept", {"token": token})
     assert joined.status_code == 200, joined.text
+    assert (await owner.call(joined, "GET", "/tenant")).status_code == 200
 
 
 async def test_a_token_of_the_provider_vouches_as_well(

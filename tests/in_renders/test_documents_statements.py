@@ -8,6 +8,8 @@ import asyncpg
 import httpx
 import pytest
 
+from app.core.roles import Role
+from app.models.public.tenants import Tenant
 from tests.answers import problem
 from tests.factories import Factory, SignedIn
 from tests.invites import LOOKUP, address, token_of
@@ -46,14 +48,22 @@ async def test_who_has_proven_the_address_becomes_a_superuser(
 
 
 async def test_who_is_shut_out_is_out(
-    owner_connection: asyncpg.Connection, factory: Factory
+    owner_connection: asyncpg.Connection,
+    factory: Factory,
+    tenant: Tenant,
+    owner: SignedIn,
+    mailbox: Mailbox,
 ) -> None:
-    user, other = await factory.signed_in(), await factory.signed_in()
+    user, other = await factory.member(tenant.slug, Role.OWNER), await factory.signed_in()
+    token = await token_of(user, mailbox, address(), "owner")
+    kept = await token_of(owner, mailbox, address(), "owner")
 
     await run(owner_connection, "Out", user.email)
 
     assert (await user.get("/users/me")).status_code == 401
     assert (await other.get("/users/me")).status_code == 200
+    for opened, status in ((token, 400), (kept, 200)):
+        assert (await other.client.post(LOOKUP, json={"token": opened})).status_code == status
 
 
 async def test_every_mailed_token_ends(

@@ -31,16 +31,23 @@ BUDGETS: Final[dict[str, Budget]] = {
     # Also the caller's role, once the tenant is locked.
     "update_tenant": Budget(trips=6, statements=7),
     "delete_tenant": Budget(trips=8, statements=9),
-    # Also a row of the outbox, and whom the mail goes to: it is counted.
-    "resend_invite": Budget(trips=7, statements=8),
-    "create_invite": Budget(trips=7, statements=8),
+    # Also the tenant, locked, and then the caller's role and the invite's state; a row of the outbox, and whom the mail
+    # goes to: it is counted.
+    "resend_invite": Budget(trips=10, statements=11),
+    "create_invite": Budget(trips=9, statements=10),
+    "cancel_invite": Budget(trips=8, statements=9),
+    # Also the user, locked, whose address it is.
+    "decline_my_invite": Budget(trips=6, statements=7),
+    # Also the sender's role, the membership, and a session that starts.
+    "accept_my_invite": Budget(trips=17, statements=18),
     "create_tenant": Budget(trips=8, statements=9),
     # Also the state that it returns to.
     "restore_tenant": Budget(trips=6, statements=7),
-    # Also the other owners, locked: the last one stays.
-    "update_member": Budget(trips=8, statements=9),
+    # Also the other owners, locked, as the last one stays; and what the member has sent.
+    "update_member": Budget(trips=9, statements=10),
     # And the invite of the member's address.
-    "remove_member": Budget(trips=11, statements=12),
+    "remove_member": Budget(trips=12, statements=13),
+    "leave_tenant": Budget(trips=11, statements=12),
     # The user, locked, the session, the tenant; ends what is too many, starts another.
     "switch_tenant": Budget(trips=8, statements=9),
 }

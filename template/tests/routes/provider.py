@@ -27,8 +27,8 @@ BUDGETS: Final[dict[str, Budget]] = {
     "begin_sign_in": Budget(trips=0, statements=0),
     "leave_provider": Budget(trips=0, statements=0),
     # Of somebody who is new here.
-    "finish_sign_in": Budget(trips=15, statements=15),
-    "exchange_token": Budget(trips=14, statements=14),
+    "finish_sign_in": Budget(trips=14, statements=14),
+    "exchange_token": Budget(trips=13, statements=13),
     "redeem_sign_in": Budget(trips=6, statements=6),
 }
 

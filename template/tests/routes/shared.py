@@ -75,6 +75,21 @@ async def remove_member(world: World) -> Asked:
     return Asked(asked.path, caller=asked.caller)
 
 
+async def leave_tenant(world: World) -> Asked:
+    tenant, _ = await world.tenant()
+    return Asked(caller=await world.factory.member(tenant.slug))
+
+
+async def of_an_invited_user(world: World) -> Asked:
+    user = await world.factory.signed_in()
+    invited = await world.owner.post("/invites", {"email": user.email, "role": "member"})
+    return Asked({"invite_id": invited.raise_for_status().json()["id"]}, caller=user)
+
+
+async def list_my_invites(world: World) -> Asked:
+    return Asked(caller=(await of_an_invited_user(world)).caller)
+
+
 async def look_up_invite(world: World, email: str | None = None) -> Asked:
     email = email or f"{slug()}@example.test"
     (await world.owner.post("/invites", {"email": email, "role": "member"})).raise_for_status()
@@ -108,6 +123,10 @@ REQUESTS: Final[dict[str, Prepare]] = {
     "get_tenant": get_tenant,
     "update_member": of_a_member,
     "remove_member": remove_member,
+    "leave_tenant": leave_tenant,
+    "list_my_invites": list_my_invites,
+    "accept_my_invite": of_an_invited_user,
+    "decline_my_invite": of_an_invited_user,
     "look_up_invite": look_up_invite,
     "end_session": end_session,
     "logout_all": logout_all,

@@ -14,3 +14,7 @@ class Role(StrEnum):
         """Tell whether this role may do all that `other` may."""
         order = tuple(Role)
         return order.index(self) <= order.index(other)
+
+    def may_invite(self, other: "Role") -> bool:
+        """Tell whether a member with this role may invite somebody who becomes `other`."""
+        return self.at_least(Role.ADMIN) and self.at_least(other)

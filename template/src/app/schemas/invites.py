@@ -27,6 +27,18 @@ class InviteRead(BaseModel):
     expires_at: datetime
 
 
+class OwnInviteRead(BaseModel):
+    """What the invited address may know of an invite before it accepts."""
+
+    id: UUID
+    tenant_name: str
+    tenant_slug: str
+    role: Role
+    invited_by_name: str
+    created_at: datetime
+    expires_at: datetime
+
+
 class TokenBody(Body):
     token: Token
 

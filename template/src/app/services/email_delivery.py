@@ -11,7 +11,6 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlmodel import col
 
-from app.core import about
 from app.core.db.database import Database
 from app.core.db.sessions import LobbySession
 from app.core.identifiers import utcnow
@@ -24,6 +23,7 @@ from app.models.public.tenant_invites import InviteStatus, TenantInvite
 from app.models.public.tenants import Tenant
 from app.models.public.users import User
 from app.models.public.workflow_executions import WorkflowExecution
+from app.repositories.public.tenant_invites import InviteRepository
 from app.repositories.public.workflow_queue import WorkflowQueue
 from app.services.workflow_requests import Mail
 
@@ -90,17 +90,20 @@ class EmailDelivery:
         row = await session.scalar(
             select(TenantInvite).where(col(TenantInvite.id) == id).with_for_update()
         )
-        if row is None or row.status is not InviteStatus.PENDING or row.expires_at <= utcnow():
+        if row is None or row.invited_by is None:
+            return None
+        shown = await InviteRepository(session).read(row.tenant_id, id)
+        if shown.status is not InviteStatus.PENDING:
             return None
         tenant = await find_tenant(session, row.tenant_id)
-        if tenant is None:
+        sender = await find_user(session, row.invited_by)
+        if tenant is None or sender is None:
             return None
-        inviter = None if row.invited_by is None else await find_user(session, row.invited_by)
         token = self._token(INVITE_PURPOSE, row)
         await session.flush()
         return self.texts.invite(
             row.email,
-            invited_by=inviter.full_name if inviter else about.NAME,
+            invited_by=sender.full_name,
             tenant_name=tenant.name,
             tenant_slug=tenant.slug,
             role=row.role,

@@ -1,6 +1,6 @@
 """What the holder of an invite's token may do: nobody else has read the mail to that address."""
 
-from typing import Final
+from typing import ClassVar, Final
 from uuid import UUID
 
 from app.core.db.sessions import LobbySession
@@ -37,9 +37,11 @@ _CLOSED: Final[dict[TenantStatus, type[AppError]]] = {
 class InviteAcceptance:
     """Works inside the caller's transaction; never commits (ADR 0003).
 
-    Every method but `preview` raises `TokenInvalid` if the token opens no pending invite, and what admission would
-    answer if the tenant is closed.
+    Every method but `preview` raises the error `ended` if the invite is over or its sender may not hand it out any
+    more, and what admission would answer if the tenant is closed.
     """
+
+    ended: ClassVar[type[AppError]] = TokenInvalid
 
     def __init__(self, session: LobbySession, identity: Identity) -> None:
         self.session = session
@@ -82,11 +84,22 @@ class InviteAcceptance:
     async def _opened(self, token: str) -> TenantInvite:
         invite = await self.invites.find_pending(digest(token)) if is_well_formed(token) else None
         if invite is None or invite.expires_at <= utcnow():
-            raise TokenInvalid
-        status = await self.tenants.status(invite.tenant_id)
+            raise self.ended
+        await self._require_open(invite.tenant_id)
+        return invite
+
+    async def _require_open(self, tenant_id: UUID) -> None:
+        status = await self.tenants.status(tenant_id)
         if status is not TenantStatus.READY:
             raise _CLOSED.get(status, TenantNotReady)()
-        return invite
+
+    async def _require_sender(self, invite: TenantInvite) -> None:
+        # The role is held: a demotion at this moment has happened before, or waits and finds the invite accepted.
+        if invite.invited_by is None:
+            raise self.ended
+        role = await self.memberships.hold_role(invite.tenant_id, invite.invited_by)
+        if role is None or not role.may_invite(invite.role):
+            raise self.ended
 
     async def _change(self, user: User, action: str, **changes: object) -> None:
         before = user_read(user)
@@ -101,6 +114,7 @@ class InviteAcceptance:
         )
 
     async def _join(self, invite: TenantInvite, user_id: UUID) -> UserTenant:
+        await self._require_sender(invite)
         tenant_id, before = invite.tenant_id, invite_read(invite)
         await self.memberships.add(
             UserTenantMembership(tenant_id=tenant_id, user_id=user_id, role=invite.role)

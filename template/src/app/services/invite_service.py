@@ -9,18 +9,24 @@ from app.core.roles import Role
 from app.models.public.tenant_invites import InviteStatus, TenantInvite
 from app.repositories.public.memberships import MembershipRepository
 from app.repositories.public.tenant_invites import InviteRepository, invite_read
+from app.repositories.public.tenants import TenantRegistry
 from app.schemas.invites import InviteCreate, InviteRead
 from app.services.acting_member import ActingMember
 from app.services.audit_trail import AuditTrail
-from app.services.invite_endings import end_invite
+from app.services.invite_endings import end_invite, record_end
 from app.services.workflow_requests import Mail, WorkflowRequests
 
 
 class InviteService:
-    """Works inside the caller's transaction; never commits (ADR 0003)."""
+    """Works inside the caller's transaction; never commits (ADR 0003).
+
+    Every method holds the roles of the tenant as they are, and raises `RoleRequired` if the caller's was lowered since
+    admission.
+    """
 
     def __init__(
         self,
+        tenants: TenantRegistry,
         invites: InviteRepository,
         memberships: MembershipRepository,
         requests: WorkflowRequests,
@@ -29,6 +35,7 @@ class InviteService:
         *,
         ttl: timedelta,
     ) -> None:
+        self.tenants = tenants
         self.invites = invites
         self.memberships = memberships
         self.requests = requests
@@ -46,9 +53,11 @@ class InviteService:
         """
         self._require_right(data.role)
         tenant_id = self.caller.tenant_id
+        await self.tenants.get(tenant_id)
         if await self.memberships.find_member(tenant_id, data.email):
             raise AlreadyMember
         await self._make_room(tenant_id, data.email)
+        await self.caller.require_unchanged(self.memberships)
         invite = await self.invites.add(
             TenantInvite(
                 tenant_id=tenant_id,
@@ -64,16 +73,19 @@ class InviteService:
         return created
 
     async def resend(self, id: UUID) -> InviteRead:
-        """Send the mail again and let the invite's time begin anew. Its token stays the same.
+        """Send the mail again and restart the invite's time. Its token stays the same.
+
+        The caller answers for the invite from now on, in place of who sent it before.
 
         Raises:
             NotFound: the tenant has no such invite.
             RoleRequired: the invite is to become an owner, and the caller is none.
-            InviteNotPending: it was accepted or cancelled, or has expired.
+            InviteNotPending: it has ended.
         """
         invite = await self._pending(id)
         before = invite_read(invite)
-        after = invite_read(await self.invites.update(invite, {"expires_at": utcnow() + self.ttl}))
+        changes = {"expires_at": utcnow() + self.ttl, "invited_by": self.caller.user_id}
+        after = invite_read(await self.invites.update(invite, changes))
         await self._send(invite)
         await self.audit.record("invite.resent", "invite", id, before=before, after=after)
         return after
@@ -84,23 +96,25 @@ class InviteService:
         Raises:
             NotFound: the tenant has no such invite.
             RoleRequired: the invite is to become an owner, and the caller is none.
-            InviteNotPending: it was accepted or cancelled, or has expired.
+            InviteNotPending: it has ended.
         """
         invite = await self._pending(id)
         await end_invite(self.invites, self.audit, invite, InviteStatus.CANCELLED)
 
     async def _make_room(self, tenant_id: UUID, email: str) -> None:
         for invite in await self.invites.pending_of(tenant_id, email=email):
-            if invite.expires_at <= utcnow():
-                await end_invite(self.invites, self.audit, invite, InviteStatus.EXPIRED)
+            await record_end(self.invites, self.audit, invite)
 
     async def _pending(self, id: UUID) -> TenantInvite:
-        invite = await self.invites.get_of(self.caller.tenant_id, id)
+        tenant_id = self.caller.tenant_id
+        await self.tenants.get(tenant_id)
+        invite = await self.invites.get_of(tenant_id, id)
         self._require_right(invite.role)
-        if invite.status is not InviteStatus.PENDING:
-            raise InviteNotPending(f"The invite is {invite.status}.")
-        if invite.expires_at <= utcnow():
-            raise InviteNotPending("The invite has expired; invite the address again.")
+        shown = await self.invites.read(tenant_id, id)
+        if shown.status is not InviteStatus.PENDING:
+            raise InviteNotPending(f"The invite is {shown.status}.")
+        # Invites are locked before memberships, as an acceptance does.
+        await self.caller.require_unchanged(self.memberships)
         return invite
 
     def _require_right(self, role: Role) -> None:

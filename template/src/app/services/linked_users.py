@@ -28,8 +28,8 @@ class LinkedUsers:
         self.sessions = identity.sessions(session)
         self.audit = identity.audit(session)
 
-    async def get(self, person: Person) -> tuple[User, bool]:
-        """Return the person's user, locked, and whether it was made now.
+    async def get(self, person: Person) -> User:
+        """Return the person's user, locked.
 
         Raises:
             EmailNotVerified: nobody is linked to the person, and there is no verified address to go by.
@@ -38,7 +38,7 @@ class LinkedUsers:
         user_id = await self.identities.user_of(person.issuer, person.subject)
         if user_id is None:
             return await self._link(person)
-        return await self._at_address(person.verified_email, await self.users.get(user_id)), False
+        return await self._at_address(person.verified_email, await self.users.get(user_id))
 
     async def unlink(self, user_id: UUID) -> int:
         """Remove the user's links, end every session, and return how many links there were.
@@ -53,7 +53,7 @@ class LinkedUsers:
             await self.sessions.end_all(user_id, "identity_linked")
         return len(removed)
 
-    async def _link(self, person: Person) -> tuple[User, bool]:
+    async def _link(self, person: Person) -> User:
         if person.verified_email is None:
             raise EmailNotVerified(_NO_ADDRESS)
         new = User(email=person.verified_email, **self._proven(person.full_name))
@@ -61,7 +61,7 @@ class LinkedUsers:
         user, is_new = await self.users.get(account.id), account.id == new.id
         linked_to = await self.identities.subject_of(user.id, person.issuer)
         if linked_to == person.subject:
-            return user, False
+            return user
         if linked_to is not None:
             raise IdentityConflict
         if is_new:
@@ -70,7 +70,7 @@ class LinkedUsers:
         elif user.email_verified_at is None:
             await self._hand_over(user, person.full_name)
         await self._add_identity(user, person)
-        return user, is_new
+        return user
 
     def _proven(self, full_name: str) -> dict[str, Any]:
         return {"full_name": full_name, "email_verified_at": utcnow()}

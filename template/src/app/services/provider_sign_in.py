@@ -25,7 +25,6 @@ from app.schemas.provider import SignInRedemption, TokenExchange
 from app.schemas.sessions import Tokens
 from app.schemas.users import UserTenant
 from app.services.identity import Identity
-from app.services.invited_members import InvitedMembers
 from app.services.linked_users import LinkedUsers
 from app.services.session_service import SessionService
 
@@ -164,10 +163,7 @@ class ProviderSignIn:
     async def _admit(
         self, session: LobbySession, person: Person, slug: str | None
     ) -> tuple[User, UserTenant | None]:
-        invited = InvitedMembers(session, self.identity)
-        invites = await invited.waiting(person.verified_email)
-        user, is_new = await self._users(session).get(person)
-        await invited.join(user, invites, is_new=is_new)
+        user = await self._users(session).get(person)
         if slug is None:
             return user, None
         tenant = await MembershipRepository(session).tenant_by_slug(user.id, slug)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from app.api.dependencies.admission import AdminUser, Admitted
+from app.api.dependencies.admission import AdminUser, Admitted, VerifiedUser
 from app.api.dependencies.audit import ActorDep
 from app.api.dependencies.auth import IdentityDep
 from app.api.dependencies.components import ComponentsDep
@@ -13,15 +13,23 @@ from app.api.dependencies.sessions import DBSession
 from app.api.dependencies.tenants import ActingMemberDep
 from app.repositories.public.memberships import MembershipRepository
 from app.repositories.public.tenant_invites import InviteRepository
+from app.repositories.public.tenants import TenantRegistry
 from app.services.audit_trail import AuditTrail
 from app.services.invite_acceptance import InviteAcceptance
 from app.services.invite_service import InviteService
+from app.services.own_invites import OwnInvites
 from app.services.workflow_requests import WorkflowRequests
 
 
 @requires(Requirement(personal=True))
 async def get_inviter(user: AdminUser) -> Admitted:
     """Return the caller, an admin of the tenant and nobody who assumes the identity of one."""
+    return user
+
+
+@requires(Requirement(personal=True))
+async def get_invitee(user: VerifiedUser) -> Admitted:
+    """Return the signed-in caller, who may be invited: their address is verified."""
     return user
 
 
@@ -35,6 +43,7 @@ async def get_invite_service(
 ) -> InviteService:
     """Return the rules for changes to the tenant's invites."""
     return InviteService(
+        TenantRegistry(session),
         InviteRepository(session),
         MembershipRepository(session),
         WorkflowRequests(session),
@@ -49,7 +58,14 @@ async def get_invite_acceptance(session: DBSession, identity: IdentityDep) -> In
     return InviteAcceptance(session, identity)
 
 
+async def get_own_invites(session: DBSession, identity: IdentityDep) -> OwnInvites:
+    """Return the rules for invites to the caller's address."""
+    return OwnInvites(session, identity)
+
+
 Inviter = Annotated[Admitted, Depends(get_inviter)]
+Invitee = Annotated[Admitted, Depends(get_invitee)]
 InviteRepositoryDep = Annotated[InviteRepository, Depends(get_invite_repository)]
 InviteServiceDep = Annotated[InviteService, Depends(get_invite_service)]
 InviteAcceptanceDep = Annotated[InviteAcceptance, Depends(get_invite_acceptance)]
+OwnInvitesDep = Annotated[OwnInvites, Depends(get_own_invites)]

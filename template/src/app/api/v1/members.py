@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from app.api.dependencies.admission import AdminUser, ValidatedTenant
-from app.api.dependencies.members import MemberServiceDep
+from app.api.dependencies.members import LeftTenant, MemberServiceDep
 from app.api.dependencies.pages import PageRequestDep
 from app.api.dependencies.users import MembershipRepositoryDep
 from app.api.problems import problems
@@ -31,6 +31,13 @@ async def update_member(
 ) -> MemberRead:
     """Give a member another role; only an owner makes or changes an owner."""
     return await service.change_role(user_id, body.role)
+
+
+# Before the next route, which would take `me` for an id.
+@router.delete("/me", status_code=204, responses=problems(NotFound, LastOwner))
+async def leave_tenant(_tenant: LeftTenant, service: MemberServiceDep) -> None:
+    """Leave the tenant; its last owner hands it over or deletes it first."""
+    await service.leave()
 
 
 @router.delete(

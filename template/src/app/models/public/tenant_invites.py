@@ -17,6 +17,7 @@ class InviteStatus(StrEnum):
 
     PENDING = "pending"
     ACCEPTED = "accepted"
+    DECLINED = "declined"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
 
@@ -36,6 +37,7 @@ class TenantInvite(PublicBase, table=True):
             postgresql_where=text("status = 'pending'"),
         ),
         Index("ix_tenant_invites_tenant_id", "tenant_id", "id"),
+        Index("ix_tenant_invites_email", "email", postgresql_where=text("status = 'pending'")),
     )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
@@ -48,6 +50,7 @@ class TenantInvite(PublicBase, table=True):
     invited_by: UUID | None = Field(
         default=None, foreign_key="public.users.id", ondelete="SET NULL"
     )
+    """Who sent it last. It is worth no more than what this member may hand out at its use."""
     accepted_by: UUID | None = Field(
         default=None, foreign_key="public.users.id", ondelete="SET NULL"
     )

@@ -1,27 +1,63 @@
-"""Invites of one tenant, and the one that a token opens."""
+"""Invites of one tenant or of one address, and the one that a token opens."""
 
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, case, func, literal_column, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+)
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from app.core.db.query import Query
 from app.core.errors import InvitePending, NotFound
+from app.core.roles import Role
 from app.models.public.tenant_invites import InviteStatus, TenantInvite
 from app.models.public.tenants import Tenant, TenantStatus
+from app.models.public.user_tenant_membership import UserTenantMembership
+from app.models.public.users import User
 from app.repositories.base import LobbyRepository
 from app.schemas.base import Page, PageRequest, Position
-from app.schemas.invites import InvitePreview, InviteRead
+from app.schemas.invites import InvitePreview, InviteRead, OwnInviteRead
+
+_MAY_INVITE: Final = or_(
+    *(
+        and_(col(UserTenantMembership.role) == sender, col(TenantInvite.role) == invited)
+        for sender in Role
+        for invited in Role
+        if sender.may_invite(invited)
+    )
+)
+
+IS_VOUCHED_FOR: Final = exists().where(
+    col(UserTenantMembership.tenant_id) == col(TenantInvite.tenant_id),
+    col(UserTenantMembership.user_id) == col(TenantInvite.invited_by),
+    _MAY_INVITE,
+)
+"""The invite's sender is a member who may hand it out now."""
 
 _IS_PENDING: Final = col(TenantInvite.status) == InviteStatus.PENDING
+_HAS_LAPSED: Final = col(TenantInvite.expires_at) <= func.now()
+_CAN_BE_ACCEPTED: Final = and_(_IS_PENDING, ~_HAS_LAPSED, IS_VOUCHED_FOR)
 
-# The clean-up marks a lapsed invite later; to clients it has expired at once.
+
+def _status(shown: InviteStatus) -> ColumnElement[str]:
+    return literal_column(f"'{shown.value}'")
+
+
+# The clean-up records these two ends later; to clients the invite has ended at once.
 _STATUS: Final = case(
-    (
-        and_(_IS_PENDING, col(TenantInvite.expires_at) <= func.now()),
-        literal_column(f"'{InviteStatus.EXPIRED.value}'"),
-    ),
+    (and_(_IS_PENDING, _HAS_LAPSED), _status(InviteStatus.EXPIRED)),
+    (and_(_IS_PENDING, ~IS_VOUCHED_FOR), _status(InviteStatus.CANCELLED)),
     else_=col(TenantInvite.status),
 ).label("status")
 
@@ -37,14 +73,13 @@ _OF_TENANT: Final = select(
 
 _ONE: Final = Query(_OF_TENANT.where(col(TenantInvite.id) == bindparam("id")), InviteRead)
 
+_AFTER: Final = tuple_(col(TenantInvite.created_at), col(TenantInvite.id)) < tuple_(
+    bindparam("at"), bindparam("id")
+)
+_NEWEST_FIRST: Final = (col(TenantInvite.created_at).desc(), col(TenantInvite.id).desc())
+
 _NEWEST: Final = Query(
-    _OF_TENANT.where(
-        tuple_(col(TenantInvite.created_at), col(TenantInvite.id))
-        < tuple_(bindparam("at"), bindparam("id"))
-    )
-    .order_by(col(TenantInvite.created_at).desc(), col(TenantInvite.id).desc())
-    .limit(bindparam("n")),
-    InviteRead,
+    _OF_TENANT.where(_AFTER).order_by(*_NEWEST_FIRST).limit(bindparam("n")), InviteRead
 )
 
 _PREVIEW: Final = Query(
@@ -57,11 +92,43 @@ _PREVIEW: Final = Query(
     .join(Tenant, col(Tenant.id) == col(TenantInvite.tenant_id))
     .where(
         col(TenantInvite.token_hash) == bindparam("token_hash"),
-        _IS_PENDING,
-        col(TenantInvite.expires_at) > func.now(),
+        _CAN_BE_ACCEPTED,
         col(Tenant.status) == TenantStatus.READY,
     ),
     InvitePreview,
+)
+
+_SENDER: Final = aliased(User)
+_OWN_MEMBERSHIP: Final = aliased(UserTenantMembership)
+_IS_MEMBER: Final = exists().where(
+    col(_OWN_MEMBERSHIP.tenant_id) == col(TenantInvite.tenant_id),
+    col(_OWN_MEMBERSHIP.user_id) == bindparam("user_id"),
+)
+
+_OWN: Final = Query(
+    select(
+        col(TenantInvite.id),
+        col(Tenant.name).label("tenant_name"),
+        col(Tenant.slug).label("tenant_slug"),
+        col(TenantInvite.role),
+        col(_SENDER.full_name).label("invited_by_name"),
+        col(TenantInvite.created_at),
+        col(TenantInvite.expires_at),
+    )
+    .join(Tenant, col(Tenant.id) == col(TenantInvite.tenant_id))
+    .join(_SENDER, col(_SENDER.id) == col(TenantInvite.invited_by))
+    .join(User, col(User.email) == col(TenantInvite.email))
+    .where(
+        col(User.id) == bindparam("user_id"),
+        col(User.email_verified_at).is_not(None),
+        _CAN_BE_ACCEPTED,
+        col(Tenant.status) == TenantStatus.READY,
+        ~_IS_MEMBER,
+        _AFTER,
+    )
+    .order_by(*_NEWEST_FIRST)
+    .limit(bindparam("n")),
+    OwnInviteRead,
 )
 
 
@@ -72,6 +139,11 @@ class InviteRepository(LobbyRepository[TenantInvite]):
     async def page(self, tenant_id: UUID, request: PageRequest) -> Page[InviteRead]:
         """Return a tenant's invites, newest first."""
         rows = await self.session.rows(_NEWEST, tenant_id=tenant_id, **request.values())
+        return Page.of(rows, request.limit, lambda row: Position(row.created_at, row.id))
+
+    async def page_of_user(self, user_id: UUID, request: PageRequest) -> Page[OwnInviteRead]:
+        """Return what the user's verified address can accept now, newest first."""
+        rows = await self.session.rows(_OWN, user_id=user_id, **request.values())
         return Page.of(rows, request.limit, lambda row: Position(row.created_at, row.id))
 
     async def read(self, tenant_id: UUID, id: UUID) -> InviteRead:
@@ -100,11 +172,27 @@ class InviteRepository(LobbyRepository[TenantInvite]):
             raise NotFound
         return row
 
+    async def get_of_user(self, user_id: UUID, id: UUID) -> TenantInvite:
+        """Return one of the invites to a user's address to change it, locked until the transaction ends.
+
+        Raises:
+            NotFound: the address has none with that id.
+        """
+        row = await self.session.scalar(
+            select(TenantInvite)
+            .join(User, col(User.email) == col(TenantInvite.email))
+            .where(col(User.id) == user_id, col(TenantInvite.id) == id)
+            .with_for_update(of=TenantInvite)
+        )
+        if row is None:
+            raise NotFound
+        return row
+
     async def find_pending(self, token_hash: bytes) -> TenantInvite | None:
         """Return the pending invite that a token opens, locked until the transaction ends; it may have lapsed."""
         return await self.session.scalar(
             select(TenantInvite)
-            .where(col(TenantInvite.token_hash) == token_hash, _IS_PENDING)
+            .where(col(TenantInvite.token_hash) == token_hash, _IS_PENDING, IS_VOUCHED_FOR)
             .with_for_update()
         )
 
@@ -115,14 +203,35 @@ class InviteRepository(LobbyRepository[TenantInvite]):
     async def pending_of(self, tenant_id: UUID, *, email: str | None = None) -> list[TenantInvite]:
         """Return a tenant's pending invites, or an address's, locked until the transaction ends.
 
-        Some may have lapsed. Lock invites before users, and users before memberships, as whoever accepts one does.
+        Some may have lapsed. Lock invites before users, and users before memberships, as an acceptance does.
         """
-        pending = select(TenantInvite).where(col(TenantInvite.tenant_id) == tenant_id, _IS_PENDING)
-        if email is not None:
-            pending = pending.where(col(TenantInvite.email) == email)
-        return await self.session.scalars(pending.order_by(col(TenantInvite.id)).with_for_update())
+        of_address = () if email is None else (col(TenantInvite.email) == email,)
+        return await self._pending(col(TenantInvite.tenant_id) == tenant_id, *of_address)
+
+    async def pending_from(
+        self, tenant_id: UUID, user_id: UUID, *, role: Role | None, limit: int
+    ) -> list[TenantInvite]:
+        """Return up to `limit` pending invites that a user sent and may not hand out with `role`, locked as others."""
+        kept = [other for other in Role if role is not None and role.may_invite(other)]
+        return await self._pending(
+            col(TenantInvite.tenant_id) == tenant_id,
+            col(TenantInvite.invited_by) == user_id,
+            col(TenantInvite.role).not_in(kept),
+            limit=limit,
+        )
+
+    async def _pending(
+        self, *which: ColumnElement[bool], limit: int | None = None
+    ) -> list[TenantInvite]:
+        return await self.session.scalars(
+            select(TenantInvite)
+            .where(_IS_PENDING, *which)
+            .order_by(col(TenantInvite.id))
+            .limit(limit)
+            .with_for_update()
+        )
 
 
 def invite_read(invite: TenantInvite) -> InviteRead:
-    """Return a loaded row as it was written; clients see a lapsed one as expired."""
+    """Return a loaded row as it was written; clients see one that has lapsed or lost its sender as ended."""
     return InviteRead.model_validate(invite, from_attributes=True)
