@@ -29,6 +29,15 @@ async def test_the_start_page_signs_in(settings: Settings) -> None:
     assert script.headers["content-type"].startswith("text/javascript")
 
 
+async def test_an_invites_link_leads_through_the_provider_and_back(settings: Settings) -> None:
+    answer = await page(settings, "/accept-invite")
+    assert 'data-return-to="/accept-invite"' in answer.text
+    assert '<script src="/pages/provider.js">' in answer.text
+    assert '<output data-result="joined">' in answer.text
+    script = await page(settings, "/pages/provider.js")
+    assert "/invites/accept" in script.text
+
+
 async def test_they_stay_in_development(settings: Settings) -> None:
     for path in ("/signed-in", "/pages/provider.js"):
         assert (await page(settings, path, "test")).status_code == 404

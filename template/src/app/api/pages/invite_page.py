@@ -13,11 +13,12 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/accept-invite")
 async def accept_invite(components: ComponentsDep) -> Response:
-    """Let an invited person sign in, and so join."""
+    """Let an invited person sign in and join."""
     home = escape(components.settings.public_url)
     return page(
         "signed_in.html",
         title="Accept the invite",
-        lead="Sign in with the invited address, and you belong to the tenant.",
-        action=f'<form data-sign-in="{home}"><button>Sign in</button><output></output></form>',
+        lead="Sign in with the invited address to join the tenant.",
+        action=f'<form data-sign-in="{home}" data-return-to="/accept-invite"><button>Sign in and join</button>'
+        '<output data-result="joined"></output></form>',
     )
