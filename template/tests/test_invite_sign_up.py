@@ -17,6 +17,8 @@ from app.core.security.opaque_tokens import new_token
 from app.models.public.audit_logs import AuditLog
 from app.models.public.tenant_invites import TenantInvite
 from app.models.public.tenants import Tenant, TenantStatus
+from app.repositories.public.memberships import MembershipRepository
+from tests import background
 from tests.answers import problem
 from tests.factories import Factory, SignedIn
 from tests.invites import LOOKUP, address, set_status, token_of, user_of
@@ -91,6 +93,39 @@ async def test_a_password_is_hashed_for_a_good_token_alone_and_without_a_connect
         assert (await client.post(ACCEPT, json=newcomer(new_token()))).status_code == 400
         assert (await client.post(ACCEPT, json=newcomer(token))).status_code == 200
     assert work.connections_while_hashing == [0]
+
+
+async def test_no_password_is_hashed_for_a_sender_who_may_not_invite_any_more(
+    client: httpx.AsyncClient, factory: Factory, tenant: Tenant, mailbox: Mailbox
+) -> None:
+    account = await factory.user()
+    await factory.join(account, tenant.slug, Role.ADMIN)
+    sender = await factory.sign_in(account, tenant.slug, Role.ADMIN)
+    token = await token_of(sender, mailbox, address())
+    await factory.leave(account, tenant.slug)
+    async with recorded(factory.components.database) as work:
+        answer = await client.post(ACCEPT, json=newcomer(token))
+    assert problem(answer) == (400, "token-invalid")
+    assert work.connections_while_hashing == []
+
+
+async def test_a_newcomer_whose_sender_is_demoted_at_that_moment_does_not_join(
+    client: httpx.AsyncClient,
+    factory: Factory,
+    tenant: Tenant,
+    mailbox: Mailbox,
+    database: Database,
+) -> None:
+    sender, email = await factory.member(tenant.slug, Role.ADMIN), address()
+    token = await token_of(sender, mailbox, email)
+    async with database.lobby() as lobby:
+        memberships = MembershipRepository(lobby)
+        member = await memberships.get_of(tenant.id, sender.user_id)
+        await memberships.update(member, {"role": Role.MEMBER})
+        joining = asyncio.create_task(client.post(ACCEPT, json=newcomer(token)))
+        await background.eventually(lambda: background.somebody_waits_in(database))
+    assert problem(await joining) == (400, "token-invalid")
+    assert await user_of(database, email) is None
 
 
 async def test_a_token_opens_once(

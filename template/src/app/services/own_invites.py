@@ -43,7 +43,7 @@ class OwnInvites(InviteAcceptance):
         await end_invite(self.invites, nobody, invite, InviteStatus.DECLINED)
 
     async def _own(self, id: UUID, user_id: UUID) -> TenantInvite:
-        invite = await self.invites.get_of_user(user_id, id)
+        invite = await self.invites.get(id)
         user = await self.users.get(user_id)
         if user.email != invite.email or user.email_verified_at is None:
             raise NotFound

