@@ -35,7 +35,7 @@ BUDGETS: Final[dict[str, Budget]] = {
     "reset_password": Budget(trips=13, statements=13),
     "login": Budget(trips=9, statements=9),
     "refresh": Budget(trips=7, statements=7),
-    "accept_invite": Budget(trips=26, statements=26),
+    "accept_invite": Budget(trips=25, statements=25),
     "change_password": Budget(trips=14, statements=15),
 }
 

@@ -14,7 +14,7 @@ BUDGETS: Final[dict[str, Budget]] = {
     "refresh": Budget(trips=10, statements=10),
     "logout": Budget(trips=6, statements=6),
     "switch_tenant": Budget(trips=11, statements=12),
-    "accept_invite": Budget(trips=28, statements=28),
+    "accept_invite": Budget(trips=27, statements=27),
     "accept_my_invite": Budget(trips=21, statements=22),
     "set_sign_in_rule": Budget(trips=9, statements=10),
     # Also which of the tenants the session may not see.
