@@ -98,9 +98,9 @@ async def test_a_verification_carries_the_token_whose_digest_is_stored(
 
 
 async def test_the_name_of_the_registration_is_used(
-    work: BackgroundWork, post: PostOffice, user: User
+    work: BackgroundWork, post: PostOffice, user: User, tenant_id: UUID
 ) -> None:
-    id = await add_verification(work, user, full_name="Augusta King")
+    id = await add_verification(work, user, tenant_id=tenant_id, full_name="Augusta King")
 
     message = await post.deliver(await post.request(Mail.VERIFY_EMAIL, id))
 

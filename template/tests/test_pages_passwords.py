@@ -5,6 +5,7 @@ import pytest
 
 from app.core.settings import DevSettings, Settings
 from app.main import create_app
+from app.schemas.passwords import RegistrationPreview
 
 
 async def page(settings: Settings, path: str, **dev: str) -> httpx.Response:
@@ -20,6 +21,15 @@ async def test_where_mails_lead_in_development(settings: Settings, path: str) ->
     answer = await page(settings, path)
     assert answer.status_code == 200
     assert "<form" in answer.text
+
+
+async def test_a_verification_is_shown_before_it_is_confirmed(settings: Settings) -> None:
+    answer = await page(settings, "/verify-email")
+    assert 'data-lookup="/api/v1/auth/verify-email/lookup"' in answer.text
+    for field in RegistrationPreview.model_fields.keys() - {"email", "sets_password"}:
+        assert f'data-name="{field}"' in answer.text
+    assert 'data-if="sets_password"' in answer.text
+    assert 'name="new_password"' in answer.text
 
 
 async def test_the_start_page_tells_the_samples_password(settings: Settings) -> None:

@@ -7,6 +7,9 @@ from app.models.public.tenants import TenantStatus
 from tests.mailbox import Mailbox
 from tests.routes.requests import Asked, Prepare, World
 
+TOKENS_OF: Final = {"logout": "refresh", "accept_invite": "look_up_invite"}
+"""Routes that take the tokens of another."""
+
 
 def slug() -> str:
     return f"r-{secrets.token_hex(6)}"

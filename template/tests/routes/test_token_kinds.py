@@ -8,11 +8,11 @@ from fastapi import FastAPI
 from tests.answers import problem
 from tests.routes.operations import Operation
 from tests.routes.requests import ROUTES, Call, World
+from tests.routes.tables import table
 
 pytestmark = pytest.mark.thorough
 
 FIELDS: Final = ("token", "refresh_token", "access_token", "code")
-SAME_KIND: Final = ({"refresh", "logout"}, {"look_up_invite", "accept_invite"})
 
 
 def field_of(app: FastAPI, name: str) -> str | None:
@@ -23,7 +23,8 @@ def field_of(app: FastAPI, name: str) -> str | None:
 
 def are_of_one_kind(name: str, other: str) -> bool:
     """Tell whether two routes take the same tokens."""
-    return name == other or any({name, other} <= kind for kind in SAME_KIND)
+    kinds: dict[str, str] = table("TOKENS_OF")
+    return kinds.get(name, name) == kinds.get(other, other)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Passwords, and the mails that prove an address, as clients see them."""
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -43,6 +44,27 @@ class Login(Body):
 
 class EmailBody(Body):
     email: Email
+
+
+class Verification(Body):
+    token: Token
+    new_password: Annotated[
+        Password | None,
+        Field(description="Replaces the one of the registration, if the token `sets_password`."),
+    ] = None
+
+
+class RegistrationPreview(BaseModel):
+    """What the holder of a registration's token may know before confirming it."""
+
+    email: str
+    full_name: str
+    tenant_name: str | None
+    tenant_slug: str | None
+    """Both are null if the tenant was given up."""
+    registered_at: datetime
+    sets_password: bool
+    """The name and the password of the registration become the account's; an account that is proven keeps its own."""
 
 
 class PasswordReset(Body):

@@ -10,11 +10,18 @@ from app.core.db.database import Database
 from app.core.password_errors import InvalidCredentials
 from app.core.security.passwords import Passwords
 from app.repositories.public.credentials import Credentials, CredentialsRepository
-from app.schemas.passwords import Login, PasswordChange, PasswordReset, Registration
+from app.schemas.passwords import (
+    EmailVerified,
+    Login,
+    PasswordChange,
+    PasswordReset,
+    Registration,
+    Verification,
+)
 from app.schemas.sessions import Tokens
 from app.services.identity import Identity
 from app.services.password_service import PasswordService
-from app.services.registration_service import RegistrationService
+from app.services.registration_service import RegistrationService, account_has_password
 
 
 class AuthService:
@@ -38,6 +45,21 @@ class AuthService:
         password_hash = await self.passwords.hash(password)
         async with self.database.lobby() as session:
             await RegistrationService(session, self.identity).add(data, password_hash)
+
+    async def verify(self, data: Verification) -> EmailVerified:
+        """Confirm a registration, with the password that was chosen there or with another; see `RegistrationService`.
+
+        Raises:
+            TokenInvalid: the token is unknown, used or expired.
+            InvalidRequest: a password was chosen, and the account has one; the token stays good.
+            PasswordTooWeak: the new password is easy to guess; the token stays good.
+        """
+        token, password_hash = data.token.get_secret_value(), None
+        if data.new_password is not None:
+            password = data.new_password.get_secret_value()
+            password_hash = await self._chosen(token, password)
+        async with self.database.lobby() as session:
+            return await RegistrationService(session, self.identity).verify(token, password_hash)
 
     async def login(self, data: Login) -> Tokens:
         """Start a session.
@@ -84,6 +106,15 @@ class AuthService:
             await PasswordService(session, self.identity).change(
                 known, password_hash, current_session=current_session
             )
+
+    async def _chosen(self, token: str, password: str) -> str:
+        async with self.database.lobby() as session:
+            seen = await RegistrationService(session, self.identity).preview(token)
+        if not seen.sets_password:
+            raise account_has_password()
+        own_words = (seen.email, seen.full_name, seen.tenant_name or "", seen.tenant_slug or "")
+        await self.passwords.require_strength(password, *own_words)
+        return await self.passwords.hash(password)
 
     async def _try_login(self, data: Login) -> Tokens | None:
         password = data.password.get_secret_value()

@@ -77,7 +77,7 @@ class InviteAcceptance:
         if user.email != invite.email:
             raise InviteOfOtherAddress
         if user.email_verified_at is None:
-            await self._change(user, "user.verified", email_verified_at=utcnow())
+            await self._prove(user)
         tenant = await self._join(invite, user.id)
         return await self.sessions.switch(user.id, session_id, tenant.slug)
 
@@ -101,16 +101,11 @@ class InviteAcceptance:
         if role is None or not role.may_invite(invite.role):
             raise self.ended
 
-    async def _change(self, user: User, action: str, **changes: object) -> None:
+    async def _prove(self, user: User) -> None:
         before = user_read(user)
-        await self.users.update(user, changes)
+        await self.users.update(user, {"email_verified_at": utcnow()})
         await self.audit.record(
-            action,
-            "user",
-            user.id,
-            before=None if action == "user.created" else before,
-            after=user_read(user),
-            user_id=user.id,
+            "user.verified", "user", user.id, before=before, after=user_read(user), user_id=user.id
         )
 
     async def _join(self, invite: TenantInvite, user_id: UUID) -> UserTenant:

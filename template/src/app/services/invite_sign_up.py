@@ -1,8 +1,8 @@
 """What the holder of an invite's token may do who has no account yet."""
 
 from app.core.db.database import Database
+from app.core.db.sessions import LobbySession
 from app.core.errors import InvalidRequest, Unauthenticated
-from app.core.identifiers import utcnow
 from app.core.security.passwords import Passwords
 from app.models.public.users import User
 from app.schemas.passwords import InviteAccept
@@ -12,8 +12,12 @@ from app.services.invite_acceptance import InviteAcceptance
 from app.services.workflow_requests import Mail, WorkflowRequests
 
 
-class NewcomerAcceptance(InviteAcceptance):
-    """Works inside the caller's transaction; never commits (ADR 0003)."""
+class ProvingAcceptance(InviteAcceptance):
+    """Works inside the caller's transaction; never commits (ADR 0003). Accepting proves the invited address."""
+
+    def __init__(self, session: LobbySession, identity: Identity) -> None:
+        super().__init__(session, identity)
+        self.proofs = identity.proofs(session)
 
     async def address_of_newcomer(self, token: str) -> str:
         """Return the invited address, for which nobody has proven an account yet.
@@ -31,7 +35,7 @@ class NewcomerAcceptance(InviteAcceptance):
         """Make a new user a member and start a session in the tenant.
 
         An account that was registered for the address and never proven becomes this user's: password and name are
-        replaced and its sessions end (ADR 0007).
+        replaced, and its sessions and registrations end (ADR 0007).
 
         Raises:
             Unauthenticated: the address has got an account in between.
@@ -42,21 +46,16 @@ class NewcomerAcceptance(InviteAcceptance):
         user = await self.users.get(account.id)
         if user.email_verified_at is not None:
             raise _sign_in()
-        is_new = account.id == new.id
-        await self._change(
-            user,
-            "user.created" if is_new else "user.verified",
-            full_name=full_name,
-            password_hash=password_hash,
-            email_verified_at=utcnow(),
-        )
-        if not is_new:
-            await self.sessions.end_all(user.id, "password_changed")
+        action = "user.created" if account.id == new.id else "user.verified"
+        await self.proofs.choose(user, password_hash, action=action, full_name=full_name)
         await WorkflowRequests(self.session).send_email(
             Mail.WELCOME, user.id, user_id=user.id, tenant_id=invite.tenant_id
         )
         tenant = await self._join(invite, user.id)
         return await self.sessions.start(user.id, tenant)
+
+    async def _prove(self, user: User) -> None:
+        await self.proofs.prove(user)
 
 
 class InviteSignUp:
@@ -79,7 +78,7 @@ class InviteSignUp:
         """
         token = data.token.get_secret_value()
         async with self.database.lobby() as session:
-            email = await NewcomerAcceptance(session, self.identity).address_of_newcomer(token)
+            email = await ProvingAcceptance(session, self.identity).address_of_newcomer(token)
         if data.password is None:
             raise InvalidRequest("A new user chooses a password.", pointer="/body/password")
         if data.full_name is None:
@@ -88,7 +87,7 @@ class InviteSignUp:
         await self.passwords.require_strength(password, email, data.full_name)
         password_hash = await self.passwords.hash(password)
         async with self.database.lobby() as session:
-            return await NewcomerAcceptance(session, self.identity).accept_as_newcomer(
+            return await ProvingAcceptance(session, self.identity).accept_as_newcomer(
                 token, data.full_name, password_hash
             )
 

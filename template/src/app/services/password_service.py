@@ -8,7 +8,6 @@ from app.core.identifiers import utcnow, uuid7
 from app.core.password_errors import InvalidCredentials
 from app.core.security.opaque_tokens import digest, is_well_formed
 from app.models.public.email_verifications import VerificationPurpose
-from app.models.public.users import User
 from app.repositories.public.credentials import Credentials, CredentialsRepository
 from app.repositories.public.email_verifications import EmailVerificationRepository
 from app.repositories.public.users import UserRepository, user_read
@@ -26,6 +25,7 @@ class PasswordService:
         self.workflows = WorkflowRequests(session)
         self.audit = identity.audit(session)
         self.sessions = identity.sessions(session)
+        self.proofs = identity.proofs(session)
         self.settings = identity.settings.auth
 
     async def request_reset(self, email: str) -> None:
@@ -56,7 +56,7 @@ class PasswordService:
         return found
 
     async def reset(self, user_id: UUID, token: str, password_hash: str) -> None:
-        """Set the password, end every session, and count the address as verified: its mail was read.
+        """Set the password, end every session, and count the address as proven: its mail was read.
 
         Raises:
             TokenInvalid: it was used or has expired in between.
@@ -66,9 +66,7 @@ class PasswordService:
         if await self.verifications.use(digest(token), purpose) is None:
             raise TokenInvalid
         await self.verifications.close(user_id, purpose)
-        verified_at = user.email_verified_at or utcnow()
-        await self._set(user, password_hash=password_hash, email_verified_at=verified_at)
-        await self.sessions.end_all(user_id, "password_changed")
+        await self.proofs.choose(user, password_hash, action="password.changed")
 
     async def confirm(self, seen: Credentials, renewed: str | None) -> bool:
         """Lock the user whose password was checked, and tell whether the hash is still the one that was `seen`.
@@ -93,12 +91,8 @@ class PasswordService:
         if user is None or user.password_hash != seen.password_hash:
             raise InvalidCredentials
         await self.verifications.close(user.id, VerificationPurpose.RESET_PASSWORD)
-        await self._set(user, password_hash=password_hash)
-        await self.sessions.end_all(user.id, "password_changed", but=current_session)
-
-    async def _set(self, user: User, **changes: object) -> None:
         before = user_read(user)
-        await self.users.update(user, changes)
+        await self.users.update(user, {"password_hash": password_hash})
         await self.audit.record(
             "password.changed",
             "user",
@@ -107,3 +101,4 @@ class PasswordService:
             after=user_read(user),
             user_id=user.id,
         )
+        await self.sessions.end_all(user.id, "password_changed", but=current_session)

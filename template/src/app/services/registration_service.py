@@ -1,7 +1,7 @@
 """Registrations: a stranger names an address, and only who reads its mail makes that count (ADR 0007)."""
 
 from app.core.db.sessions import LobbySession
-from app.core.errors import TokenInvalid
+from app.core.errors import InvalidRequest, TokenInvalid
 from app.core.identifiers import utcnow, uuid7
 from app.core.roles import Role
 from app.core.security.opaque_tokens import digest, is_well_formed
@@ -11,7 +11,12 @@ from app.models.public.users import User
 from app.repositories.public.email_verifications import EmailVerificationRepository, Proof
 from app.repositories.public.tenants import TenantRegistry
 from app.repositories.public.users import UserRepository, user_read
-from app.schemas.passwords import EmailVerified, Registration, RegistrationRecord
+from app.schemas.passwords import (
+    EmailVerified,
+    Registration,
+    RegistrationPreview,
+    RegistrationRecord,
+)
 from app.schemas.users import UserTenant
 from app.services.identity import Identity
 from app.services.tenant_creation import TenantCreation
@@ -29,7 +34,7 @@ class RegistrationService:
         self.creation = TenantCreation(session, identity.audit(session))
         self.workflows = WorkflowRequests(session)
         self.audit = identity.audit(session)
-        self.sessions = identity.sessions(session)
+        self.proofs = identity.proofs(session)
         self.settings = identity.settings.auth
 
     async def add(self, data: Registration, password_hash: str) -> None:
@@ -71,56 +76,68 @@ class RegistrationService:
         )
 
     async def resend(self, email: str) -> None:
-        """Have the mail of the latest open registration sent again.
+        """Have one mail sent that names open registrations of an address, each with its own link.
 
-        The same statements run, and a mail is asked for, whether or not there is one; whoever sends it finds out. A token
-        that was mailed before stays good, as long as the new one.
+        The same statements run, and a mail is asked for, whether or not there are any; whoever sends it finds out. A
+        token that was mailed before stays good, as long as the new one.
         """
         account = await self.users.account(email)
-        waiting = await self.verifications.reopen(
-            account.id if account else uuid7(), utcnow() + self.settings.verification_ttl
-        )
-        verification_id = waiting.id if waiting else uuid7()
-        known = account is not None and account.email_verified
-        await self.audit.record("user.verification_resent", "email_verification", verification_id)
-        await self.workflows.send_email(
-            Mail.CONFIRM_TENANT if known else Mail.VERIFY_EMAIL, verification_id
-        )
+        user_id = account.id if account else uuid7()
+        await self.users.find(user_id)
+        expires_at = utcnow() + self.settings.verification_ttl
+        waiting = await self.verifications.reopen(user_id, expires_at)
+        await self.audit.record("user.verification_resent", "user", user_id)
+        await self.workflows.list_registrations(user_id, waiting)
 
-    async def verify(self, token: str) -> EmailVerified:
-        """Accept that the user reads the address's mail, and open the tenant of the registration.
-
-        The first proof also makes this registration's password and name the user's, and ends every session when the
-        password is another: who registered the address before gains nothing by it.
+    async def preview(self, token: str) -> RegistrationPreview:
+        """Return what a token confirms.
 
         Raises:
             TokenInvalid: it is unknown, used or expired.
         """
+        found = await self.verifications.preview(digest(token)) if is_well_formed(token) else None
+        if found is None:
+            raise TokenInvalid
+        return found
+
+    async def verify(self, token: str, password_hash: str | None = None) -> EmailVerified:
+        """Accept that the user reads the address's mail, and open the tenant of the registration.
+
+        The first proof also makes the name and the password of this registration the account's, or the password that
+        was chosen with the token. Sessions with another password end, and so do all other registrations of the address.
+
+        Raises:
+            TokenInvalid: it is unknown, used or expired.
+            InvalidRequest: a password was chosen, and the account has one.
+        """
         if not is_well_formed(token):
             raise TokenInvalid
-        proof = await self.verifications.use(digest(token), VerificationPurpose.VERIFY_EMAIL)
+        token_hash, purpose = digest(token), VerificationPurpose.VERIFY_EMAIL
+        found = await self.verifications.find_open(token_hash, purpose)
+        if found is None:
+            raise TokenInvalid
+        # Before the token is used: whoever proves the address in another way locks the user, then ends the token.
+        user = await self.users.get(found.user_id)
+        proof = await self.verifications.use(token_hash, purpose)
         if proof is None:
             raise TokenInvalid
-        user = await self.users.get(proof.user_id)
         if user.email_verified_at is None:
-            await self._accept(user, proof)
+            await self._accept(user, proof, password_hash)
+        elif password_hash is not None:
+            raise account_has_password()
         return EmailVerified(user=user_read(user), tenant=await self._open_tenant(proof))
 
-    async def _accept(self, user: User, proof: Proof) -> None:
-        before, replaced = user_read(user), proof.password_hash not in (None, user.password_hash)
-        changes = {"full_name": proof.full_name, "password_hash": proof.password_hash}
-        given = {name: value for name, value in changes.items() if value is not None}
-        await self.users.update(user, {**given, "email_verified_at": utcnow()})
-        if replaced:
-            await self.sessions.end_all(user.id, "password_changed")
-        await self.audit.record(
-            "user.verified",
-            "user",
-            user.id,
-            before=before,
-            after=user_read(user),
-            user_id=user.id,
-        )
+    async def _accept(self, user: User, proof: Proof, password_hash: str | None) -> None:
+        if password_hash is None:
+            await self.proofs.confirm(user, proof)
+        else:
+            await self.proofs.choose(
+                user,
+                password_hash,
+                action="user.verified",
+                full_name=proof.full_name,
+                registration=proof.id,
+            )
 
     async def _open_tenant(self, proof: Proof) -> UserTenant | None:
         if proof.tenant_id is None:
@@ -145,3 +162,10 @@ class RegistrationService:
             status=tenant.status,
             role=Role.OWNER,
         )
+
+
+def account_has_password() -> InvalidRequest:
+    """Return how a new password is refused that comes with the token of a registration that sets none."""
+    return InvalidRequest(
+        "The account has a password already: ask for a reset.", pointer="/body/new_password"
+    )

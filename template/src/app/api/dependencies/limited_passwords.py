@@ -57,6 +57,13 @@ async def _email(body: passwords.EmailBody, attempts: PasswordAttemptsDep) -> pa
     return body
 
 
+async def _verification(
+    body: passwords.Verification, attempts: PasswordAttemptsDep
+) -> passwords.Verification:
+    await attempts.token()
+    return body
+
+
 async def _reset(
     body: passwords.PasswordReset, attempts: PasswordAttemptsDep
 ) -> passwords.PasswordReset:
@@ -81,6 +88,7 @@ async def _acceptance(
 Registration = Annotated[passwords.Registration, Depends(_registration)]
 Login = Annotated[passwords.Login, Depends(_login)]
 EmailBody = Annotated[passwords.EmailBody, Depends(_email)]
+Verification = Annotated[passwords.Verification, Depends(_verification)]
 PasswordReset = Annotated[passwords.PasswordReset, Depends(_reset)]
 PasswordChange = Annotated[passwords.PasswordChange, Depends(_change)]
 InviteAccept = Annotated[passwords.InviteAccept, Depends(_acceptance)]

@@ -12,7 +12,7 @@ from app.api.dependencies.requirements import Requirement, requires
 from app.api.dependencies.sessions import DBSession
 from app.services.audit_trail import Actor
 from app.services.auth_service import AuthService
-from app.services.invite_sign_up import InviteSignUp
+from app.services.invite_sign_up import InviteSignUp, ProvingAcceptance
 from app.services.password_service import PasswordService
 from app.services.registration_service import RegistrationService
 
@@ -50,6 +50,11 @@ async def get_invited_user(user: OptionalUser) -> Admitted | None:
     return user
 
 
+async def get_proving_acceptance(session: DBSession, identity: IdentityDep) -> ProvingAcceptance:
+    """Return the rules for who accepts with a session."""
+    return ProvingAcceptance(session, identity)
+
+
 async def get_invite_sign_up(components: ComponentsDep, identity: IdentityDep) -> InviteSignUp:
     """Return what accepts for a new user; it opens its own transactions."""
     return InviteSignUp(components.database, components.sign_in.passwords, identity)
@@ -59,5 +64,6 @@ AuthServiceDep = Annotated[AuthService, Depends(get_auth_service)]
 RegistrationServiceDep = Annotated[RegistrationService, Depends(get_registration_service)]
 PasswordServiceDep = Annotated[PasswordService, Depends(get_password_service)]
 InvitedUser = Annotated[Admitted | None, Depends(get_invited_user)]
+ProvingAcceptanceDep = Annotated[ProvingAcceptance, Depends(get_proving_acceptance)]
 InviteSignUpDep = Annotated[InviteSignUp, Depends(get_invite_sign_up)]
 OwnAuthServiceDep = Annotated[AuthService, Depends(get_own_auth_service)]
