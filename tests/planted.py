@@ -88,6 +88,8 @@ NO_TENANT_IN_STATE = (
 NO_INVITES = ("if user.email != invite.email:", "if user.email == invite.email:")
 ANY_SENDER = ("if role is None or not role.may_invite(invite.role):", "if role is None:")
 NO_RULE = ("and await self.rules.hold(tenant.id)", "and not await self.rules.hold(tenant.id)")
+OTHERS_STAY_OPEN = ("if is_first and before is not None:", "if False:")
+PASSWORD_STAYS = ("if user.password_predates_proof:", "if False:")
 LOGIN_SHELL = ('if name != "mail"', 'if name != "post"')
 BODY = ("max_body_bytes: PositiveInt = 1024 * 1024", "max_body_bytes: PositiveInt = 1024 * 2048")
 NO_METRICS = ("    app.include_router(metrics.router)\n", "")
@@ -153,6 +155,12 @@ FAULTS: Final = [
         *NO_PASSWORD,
         "test_auth_login.py",
     ),
+    Fault(
+        where(auth_mode="password"),
+        "src/app/services/address_proofs.py",
+        *OTHERS_STAY_OPEN,
+        "test_auth_verification.py",
+    ),
     Fault(where(auth_mode="oidc"), SIGN_IN, *NO_TENANT_IN_STATE, "test_oidc_sign_in.py"),
     Fault(
         where(auth_mode="both"),
@@ -161,6 +169,12 @@ FAULTS: Final = [
         "test_sign_in_rules.py",
     ),
     Fault(where(auth_mode="both"), ACCEPTANCE, *ANY_SENDER, SENDERS),
+    Fault(
+        where(auth_mode="both"),
+        "src/app/services/vouched_sign_in.py",
+        *PASSWORD_STAYS,
+        "test_sign_in_rules.py",
+    ),
     # Two.
     Fault(where("subdomain", auth_mode="oidc"), RETURNS, *OTHER_HOST, "test_oidc_return.py"),
     Fault(where("subdomain", auth_mode="both"), RETURNS, *OTHER_HOST, "test_oidc_return.py"),

@@ -16,19 +16,28 @@ from app.core.roles import Role
 from app.core.settings import Settings
 from app.models.public.audit_logs import AuditLog
 from app.models.public.tenant_sign_in_rules import TenantSignInRule
-from app.models.public.tenants import Tenant
+from app.models.public.tenants import Tenant, TenantStatus
+from app.models.public.users import User
 from app.models.public.vouched_sessions import VouchedSession
 from app.repositories.public.memberships import MembershipRepository
 from app.repositories.public.tenant_sign_in_rules import TenantSignInRuleRepository
 from app.repositories.public.tenants import TenantRegistry
+from app.repositories.public.users import UserRepository
+from app.services.audit_trail import Actor, AuditTrail
+from app.services.operator_accounts import OperatorAccounts
 from tests import background
 from tests.answers import problem
 from tests.browser import Browser
 from tests.factories import Factory
+from tests.invites import token_of
 from tests.mailbox import Mailbox
 from tests.provider import address
+from tests.registrations import login, register, tenant_of, verify
+from tests.sign_in.mode import USER_COLUMNS
 from tests.sign_in.password import PASSWORD
 from tests.two_ways import LOGIN, REFRESH, Member
+
+CHOSEN = "the owner's very own passphrase"
 
 
 @pytest.fixture
@@ -274,9 +283,84 @@ async def test_the_password_of_an_unproven_account_ends_with_the_first_proof(
     assert problem(await client.post(LOGIN, json=login)) == (401, "invalid-credentials")
 
 
-async def test_the_password_of_a_proven_account_stays(owner: Member) -> None:
-    assert (await owner.by_provider()).status_code == 200
-    assert (await owner.by_password()).status_code == 200
+async def test_a_registered_password_ends_with_the_link_although_its_mail_was_answered(
+    app: FastAPI, client: httpx.AsyncClient, mailbox: Mailbox
+) -> None:
+    stranger = await register(client, email=address())
+    assert (await verify(client, await mailbox.token(stranger["email"]))).status_code == 200
+    tokens = (await login(client, stranger)).json()
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    change = {"current_password": PASSWORD, "new_password": CHOSEN}
+    changed = await client.post("/api/v1/users/me/password", json=change, headers=headers)
+    assert changed.status_code == 204
+    async with Browser.open(app) as browser:
+        answer = await browser.sign_in(stranger["email"])
+        assert (await browser.me(answer)).status_code == 200
+    for password in (PASSWORD, CHOSEN):
+        assert (await login(client, stranger, password=password)).status_code == 401
+    assert (await client.get("/api/v1/users/me", headers=headers)).status_code == 401
+
+
+@pytest.mark.parametrize("way", ["with the registration", "by a reset", "with an invite"])
+async def test_a_password_that_the_reader_of_the_mail_chose_outlives_the_link(
+    app: FastAPI,
+    client: httpx.AsyncClient,
+    factory: Factory,
+    tenant: Tenant,
+    mailbox: Mailbox,
+    way: str,
+) -> None:
+    email = address()
+    if way == "with an invite":
+        inviter = await factory.member(tenant.slug, Role.OWNER)
+        token = await token_of(inviter, mailbox, email)
+        body = {"token": token, "password": CHOSEN, "full_name": "Grace Hopper"}
+        chosen = await client.post("/api/v1/invites/accept", json=body)
+    else:
+        await register(client, email=email)
+        if way == "by a reset":
+            await client.post("/api/v1/auth/forgot-password", json={"email": email})
+        path = "reset-password" if way == "by a reset" else "verify-email"
+        body = {"token": await mailbox.token(email), "new_password": CHOSEN}
+        chosen = await client.post(f"/api/v1/auth/{path}", json=body)
+    assert chosen.is_success, chosen.text
+    async with Browser.open(app) as browser:
+        assert (await browser.sign_in(email)).status_code == 200
+    assert (await login(client, {"email": email, "password": CHOSEN})).status_code == 200
+
+
+async def test_an_operators_password_ends_with_the_link(
+    app: FastAPI, client: httpx.AsyncClient, database: Database
+) -> None:
+    columns = {**USER_COLUMNS}
+    del columns["password_predates_proof"]
+    made = User(email=address(), full_name="Administrator", **columns)
+    async with database.lobby() as lobby:
+        trail = AuditTrail(lobby, Actor())
+        await OperatorAccounts(UserRepository(lobby), trail).add(made)
+    body = {"email": made.email, "password": PASSWORD}
+    assert (await login(client, body)).status_code == 200
+    async with Browser.open(app) as browser:
+        assert (await browser.sign_in(made.email)).status_code == 200
+    assert (await login(client, body)).status_code == 401
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_registrations_end_when_the_provider_says_whose_the_address_is(
+    app: FastAPI, client: httpx.AsyncClient, database: Database, mailbox: Mailbox, known: bool
+) -> None:
+    email = address()
+    async with Browser.open(app) as browser:
+        if known:
+            assert (await browser.sign_in(email)).status_code == 200
+        body = await register(client, email=email)
+        token = await mailbox.token(email)
+        claims = {"email": address()} if known else {}
+        assert (await browser.sign_in(email, claims)).status_code == 200
+    assert problem(await verify(client, token)) == (400, "token-invalid")
+    pending = await tenant_of(database, body["tenant_slug"])
+    assert pending is not None
+    assert pending.status is TenantStatus.DELETED
 
 
 async def test_the_clean_up_forgets_sessions_that_are_over(

@@ -9,10 +9,12 @@ from app.core.settings import DevSettings
 ROUTERS: Final = (password_pages.router, provider_pages.router)
 SCRIPTS: Final = ("/pages/pages.js", "/pages/provider.js")
 
+_ENDS: Final = "That ends a seeded password, until <code>app seed</code> gives it back."
+
 
 def hint(dev: DevSettings) -> str:
     """Return what stands above the list of logins."""
-    return f"{password_pages.password_hint(dev.seed_password)} {provider_pages.ANYBODY}"
+    return f"{password_pages.password_hint(dev.seed_password)} {provider_pages.ANYBODY} {_ENDS}"
 
 
 def sections(public_url: str) -> Iterable[str]:
