@@ -19,7 +19,7 @@ from app.services.tenant_moves import move
 class AddressProofs:
     """Works inside the caller's transaction, with a locked user; never commits (ADR 0003).
 
-    The first proof of an address ends every registration of it but the one that was confirmed.
+    The first proof of an address ends every registration of it that is open: the one whose token was used is not.
     """
 
     def __init__(self, session: LobbySession, audit: AuditTrail, sessions: SessionService) -> None:
@@ -33,32 +33,25 @@ class AddressProofs:
         """Make the name and the password of a registration the account's: the mail named it to its reader."""
         changes = {"full_name": registered.full_name, "password_hash": registered.password_hash}
         given = {name: value for name, value in changes.items() if value is not None}
-        await self._accept(user, "user.verified", given, registration=registered.id)
+        await self._accept(user, "user.verified", given)
 
     async def choose(
-        self,
-        user: User,
-        password_hash: str,
-        *,
-        action: str,
-        full_name: str | None = None,
-        registration: UUID | None = None,
+        self, user: User, password_hash: str, *, action: str, full_name: str | None = None
     ) -> None:
         """Make the password the account's that the reader of the mail has just chosen."""
         changes = {"password_hash": password_hash}
         if full_name is not None:
             changes["full_name"] = full_name
-        await self._accept(user, action, changes, registration=registration)
+        await self._accept(user, action, changes)
 
     async def prove(self, user: User) -> None:
         """Count the address as proven; the account stays as it is."""
         await self._accept(user, "user.verified", {})
 
-    async def end_registrations(self, user_id: UUID, *, but: UUID | None = None) -> None:
+    async def end_registrations(self, user_id: UUID) -> None:
         """End the open registrations of the user's address, with their pending tenants."""
-        for tenant_id in await self.verifications.close(
-            user_id, VerificationPurpose.VERIFY_EMAIL, but=but
-        ):
+        purpose = VerificationPurpose.VERIFY_EMAIL
+        for tenant_id in await self.verifications.close(user_id, purpose):
             tenant = await self.tenants.get(tenant_id)
             if tenant.status is TenantStatus.PENDING:
                 given_up = {"status": TenantStatus.DELETED}
@@ -66,14 +59,7 @@ class AddressProofs:
                     self.tenants, self.audit, tenant, "tenant.deleted", given_up, user_id=user_id
                 )
 
-    async def _accept(
-        self,
-        user: User,
-        action: str,
-        changes: Mapping[str, str],
-        *,
-        registration: UUID | None = None,
-    ) -> None:
+    async def _accept(self, user: User, action: str, changes: Mapping[str, str]) -> None:
         before = None if action == "user.created" else user_read(user)
         is_first = user.email_verified_at is None
         replaced = changes.get("password_hash", user.password_hash) != user.password_hash
@@ -85,4 +71,4 @@ class AddressProofs:
         if replaced:
             await self.sessions.end_all(user.id, "password_changed")
         if is_first and before is not None:
-            await self.end_registrations(user.id, but=registration)
+            await self.end_registrations(user.id)

@@ -132,11 +132,7 @@ class RegistrationService:
             await self.proofs.confirm(user, proof)
         else:
             await self.proofs.choose(
-                user,
-                password_hash,
-                action="user.verified",
-                full_name=proof.full_name,
-                registration=proof.id,
+                user, password_hash, action="user.verified", full_name=proof.full_name
             )
 
     async def _open_tenant(self, proof: Proof) -> UserTenant | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -106,18 +106,14 @@ class EmailVerificationRepository(LobbyRepository[EmailVerification]):
         """Return what the token of a registration confirms, as long as it can be used."""
         return await self.session.row(_PREVIEW, token_hash=token_hash)
 
-    async def close(
-        self, user_id: UUID, purpose: VerificationPurpose, *, but: UUID | None = None
-    ) -> list[UUID]:
-        """Use up the user's tokens of this purpose, all or all `but` one; return the tenants that they would open."""
-        others: tuple[Any, ...] = () if but is None else (col(EmailVerification.id) != but,)
+    async def close(self, user_id: UUID, purpose: VerificationPurpose) -> list[UUID]:
+        """Use up the user's other tokens of this purpose, and return the tenants that they would have opened."""
         closed = await self.session.execute(
             update(EmailVerification)
             .where(
                 col(EmailVerification.user_id) == user_id,
                 col(EmailVerification.purpose) == purpose,
                 _UNUSED,
-                *others,
             )
             .values(used_at=utcnow())
             .returning(col(EmailVerification.tenant_id))
