@@ -15,6 +15,7 @@ from app.core.settings import Settings
 from app.models.public.email_verifications import EmailVerification, VerificationPurpose
 from app.models.public.tenants import TenantStatus
 from app.models.public.users import User
+from app.repositories.public.users import UserRepository
 from app.services.background_work import BackgroundWork
 from app.services.workflow_requests import Mail
 from tests import background
@@ -106,6 +107,24 @@ async def test_the_name_of_the_registration_is_used(
 
     assert message is not None
     assert "Augusta King" in message.text
+
+
+@pytest.mark.parametrize("mail", [Mail.VERIFY_EMAIL, Mail.CONFIRM_TENANT])
+@pytest.mark.parametrize("proven", [False, True])
+async def test_a_mail_says_what_its_link_does_when_it_is_written(
+    work: BackgroundWork, post: PostOffice, tenant_id: UUID, mail: Mail, proven: bool
+) -> None:
+    user = await background.add_user(work)
+    async with work.database.lobby() as lobby:
+        users = UserRepository(lobby)
+        verified_at = utcnow() if proven else None
+        await users.update(await users.get(user.id), {"email_verified_at": verified_at})
+    id = await add_verification(work, user, tenant_id=tenant_id)
+
+    message = await post.deliver(await post.request(mail, id))
+
+    assert message is not None
+    assert ("your password stay as they are" in message.text) is proven
 
 
 @pytest.mark.parametrize("changes", [{"used_at": utcnow()}, {"expires_at": utcnow() - HOUR}])

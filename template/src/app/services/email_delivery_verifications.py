@@ -60,7 +60,8 @@ class VerificationDelivery(EmailDelivery):
         registered = await self._registered(session, row, user)
         if registered is None:
             return None
-        if mail is Mail.VERIFY_EMAIL:
+        # The address may have been proven since the mail was requested.
+        if user.email_verified_at is None:
             return self.verification_texts.verify_email(user.email, registered)
         return self.verification_texts.account_exists(user.email, user.full_name, registered)
 
