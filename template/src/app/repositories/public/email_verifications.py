@@ -62,6 +62,7 @@ _PREVIEW: Final = Query(
         col(EmailVerification.created_at).label("registered_at"),
         col(User.email_verified_at).is_(None).label("sets_password"),
     )
+    .select_from(EmailVerification)
     .join(User, col(User.id) == col(EmailVerification.user_id))
     .outerjoin(
         Tenant,
