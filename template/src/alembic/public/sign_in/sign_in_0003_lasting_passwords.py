@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "sign_in_0002"
-down_revision: str | None = "sign_in_0001"
+revision: str = "sign_in_0003"
+down_revision: str | None = "sign_in_0002"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
