@@ -2,25 +2,33 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from pydantic import BaseModel
+
+from app.schemas.base import at_most, at_most_bytes
+
+DETAIL_BYTES: Final = 4096
+"""What each side of a change may take in the audit trail."""
+
+Detail = Annotated[dict[str, Any], at_most_bytes(DETAIL_BYTES)]
 
 
 class AuditLogRead(BaseModel):
     id: UUID
     occurred_at: datetime
-    action: str
+    action: Annotated[str, at_most(64)]
     user_id: UUID | None
     assumed_by: UUID | None
     """The superuser who acted as `user_id`."""
-    entity_type: str
-    entity_id: str
-    ip_address: str | None
-    request_id: str | None
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
+    entity_type: Annotated[str, at_most(64)]
+    entity_id: Annotated[str, at_most(64)]
+    ip_address: Annotated[str, at_most(45)] | None
+    request_id: Annotated[str, at_most(128)] | None
+    before: Detail | None
+    after: Detail | None
+    """What was changed, and not the rest; `{"omitted_bytes": 9000}` stands for a value that is too large."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,24 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
+from pydantic_core import to_json
 
 from app.core.one_line import is_one_line
+from app.core.slugs import SLUG_MAX_LENGTH
 
 MAX_FIELDS: Final = 100
 
+ANSWER_BYTES: Final = 256 * 1024
+"""What the answer of a route may be, whatever a tenant has stored (`tests/routes/test_answer_sizes.py`)."""
+PAGE_BYTES: Final = 128 * 1024
+"""Where a page ends before its limit; a row that is larger is a page."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CURSOR_BYTES: Final = 24
+CURSOR_LENGTH: Final = 32
 
 
 class Body(BaseModel):
@@ -86,6 +95,27 @@ Name = Annotated[
 Description = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_storable)]
 
 
+def at_most(length: int) -> WithJsonSchema:
+    """Tell clients how many characters a text of an answer has at most.
+
+    It is not checked: what an older release has stored is answered too.
+    """
+    return WithJsonSchema({"type": "string", "maxLength": length})
+
+
+def at_most_bytes(size: int) -> WithJsonSchema:
+    """Tell clients how many bytes a JSON object of an answer has at most, as `at_most` does."""
+    return WithJsonSchema({"type": "object", "additionalProperties": True, "x-max-bytes": size})
+
+
+ShownName = Annotated[str, at_most(200)]
+"""A `Name` in an answer."""
+ShownDescription = Annotated[str, at_most(10_000)]
+ShownEmail = Annotated[str, at_most(254)]
+ShownSlug = Annotated[str, at_most(SLUG_MAX_LENGTH)]
+ShownToken = Annotated[str, at_most(2048)]
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """A place in a list that runs from the newest row to the oldest; ids break ties."""
@@ -130,17 +160,30 @@ Cursor = Annotated[
 ]
 
 
+def fitting[T](rows: list[T], limit: int) -> list[T]:
+    """Return the first rows: at most `limit`, and no more than fit a page, but the first in any case."""
+    size = 0
+    for number, row in enumerate(rows[:limit]):
+        size += len(to_json(row))
+        if number and size > PAGE_BYTES:
+            return rows[:number]
+    return rows[:limit]
+
+
 class Page[T](BaseModel):
-    """Some rows, and where the next ones begin: `next_cursor` is null on the last page."""
+    """Some rows, and where the next ones begin: `next_cursor` is null on the last page.
+
+    A page of large rows has fewer than its limit.
+    """
 
     items: list[T]
-    next_cursor: str | None
+    next_cursor: Annotated[str, at_most(CURSOR_LENGTH)] | None
 
     @classmethod
     def of(cls, rows: list[T], limit: int, position: Callable[[T], Position]) -> Self:
-        """Make a page of at most `limit` rows from a query that asked for one more."""
-        more = len(rows) > limit
-        items = rows[:limit]
+        """Make a page of a query that asked for one row more than `limit`; `Pages` does not read what does not fit."""
+        items = fitting(rows, limit)
+        more = len(rows) > len(items)
         return cls(items=items, next_cursor=position(items[-1]).encode() if more else None)
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from app.core.emails import Email
 from app.core.roles import Role
 from app.models.public.tenant_invites import InviteStatus
-from app.schemas.base import Body
+from app.schemas.base import Body, ShownEmail, ShownName, ShownSlug
 from app.schemas.sessions import Token
 
 
@@ -19,7 +19,7 @@ class InviteCreate(Body):
 
 class InviteRead(BaseModel):
     id: UUID
-    email: str
+    email: ShownEmail
     role: Role
     status: InviteStatus
     invited_by: UUID | None
@@ -31,10 +31,10 @@ class OwnInviteRead(BaseModel):
     """What the invited address may know of an invite before it accepts."""
 
     id: UUID
-    tenant_name: str
-    tenant_slug: str
+    tenant_name: ShownName
+    tenant_slug: ShownSlug
     role: Role
-    invited_by_name: str
+    invited_by_name: ShownName
     created_at: datetime
     expires_at: datetime
 
@@ -46,7 +46,7 @@ class TokenBody(Body):
 class InvitePreview(BaseModel):
     """What the holder of an invite's token may know before accepting."""
 
-    email: str
-    tenant_name: str
+    email: ShownEmail
+    tenant_name: ShownName
     role: Role
     expires_at: datetime

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from app.core.roles import Role
-from app.schemas.base import Body
+from app.schemas.base import Body, ShownEmail, ShownName
 
 
 class MemberUpdate(Body):
@@ -15,7 +15,7 @@ class MemberUpdate(Body):
 
 class MemberRead(BaseModel):
     user_id: UUID
-    email: str
-    full_name: str
+    email: ShownEmail
+    full_name: ShownName
     role: Role
     joined_at: datetime

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, SecretStr
 from app.core.emails import Email
 from app.core.security.passwords import MAX_LENGTH
 from app.core.slugs import Slug
-from app.schemas.base import Body, Name
+from app.schemas.base import Body, Name, at_most
 from app.schemas.sessions import Token
 from app.schemas.users import UserRead, UserTenant
 
@@ -88,7 +88,9 @@ class InviteAccept(Body):
 class Accepted(BaseModel):
     """The one answer to every address, so that it does not tell who has an account."""
 
-    detail: str = "If there is something to do for this address, a mail is on its way to it."
+    detail: Annotated[str, at_most(200)] = (
+        "If there is something to do for this address, a mail is on its way to it."
+    )
 
 
 class EmailVerified(BaseModel):

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from app.schemas.base import Body, Change, Description, Name
+from app.schemas.base import Body, Change, Description, Name, ShownDescription, ShownName
 
 
 class ProjectCreate(Body):
@@ -20,8 +20,8 @@ class ProjectUpdate(Change):
 
 class ProjectRead(BaseModel):
     id: UUID
-    name: str
-    description: str | None
+    name: ShownName
+    description: ShownDescription | None
     created_by: UUID
     created_at: datetime
     updated_at: datetime

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from app.core.roles import Role
 from app.models.public.tenants import TenantStatus
-from app.schemas.base import Change, Name
+from app.schemas.base import Change, Name, ShownEmail, ShownName, ShownSlug
 
 
 class UserUpdate(Change):
@@ -16,8 +16,8 @@ class UserUpdate(Change):
 
 class UserRead(BaseModel):
     id: UUID
-    email: str
-    full_name: str
+    email: ShownEmail
+    full_name: ShownName
     email_verified: bool
     is_superuser: bool
     created_at: datetime
@@ -27,7 +27,7 @@ class UserTenant(BaseModel):
     """A tenant and what the user is in it."""
 
     id: UUID
-    slug: str
-    name: str
+    slug: ShownSlug
+    name: ShownName
     status: TenantStatus
     role: Role

@@ -1,12 +1,13 @@
 """Background work as platform superusers see it."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel
 
 from app.models.public.workflow_executions import WorkflowKind, WorkflowStatus
+from app.schemas.base import at_most, at_most_bytes
 
 
 class WorkflowExecutionRead(BaseModel):
@@ -15,8 +16,8 @@ class WorkflowExecutionRead(BaseModel):
     status: WorkflowStatus
     tenant_id: UUID | None
     user_id: UUID | None
-    payload: dict[str, Any]
-    error: str | None
+    payload: Annotated[dict[str, Any], at_most_bytes(1024)]
+    error: Annotated[str, at_most(2000)] | None
     created_at: datetime
     started_at: datetime | None
     checked_at: datetime | None

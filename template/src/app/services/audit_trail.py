@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from app.core.db.sessions import Session
 from app.core.identifiers import uuid7
 from app.repositories.public import audit_logs
+from app.services.audit_details import details
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,11 @@ class AuditTrail:
         tenant_id: UUID | None = None,
         user_id: UUID | None = None,
     ) -> None:
-        """Add a row; `tenant_id` and `user_id` stand in where the actor has none yet."""
+        """Add a row; `tenant_id` and `user_id` stand in where the actor has none yet.
+
+        Of `before` and `after` it keeps what differs, up to `DETAIL_BYTES` each.
+        """
+        was, became = details(before, after)
         await audit_logs.record(
             self.session,
             uuid7(),
@@ -51,6 +56,6 @@ class AuditTrail:
             entity_id=str(entity_id),
             ip_address=self.actor.ip_address,
             request_id=self.actor.request_id,
-            before=before.model_dump_json() if before else None,
-            after=after.model_dump_json() if after else None,
+            before=was,
+            after=became,
         )

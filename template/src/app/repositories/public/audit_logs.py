@@ -1,17 +1,19 @@
 """The audit trail. Rows are added by a function of the database, with either session (docs/security.md)."""
 
+from dataclasses import asdict
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, String, Uuid, bindparam, func, select, tuple_
+from sqlalchemy import DateTime, String, Uuid, bindparam, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import col
 
 from app.core.db.query import Query
 from app.core.db.sessions import LobbySession, Session
 from app.models.public.audit_logs import AuditLog
+from app.repositories.pages import Pages
 from app.schemas.audit_logs import AuditLogFilter, AuditLogRead
-from app.schemas.base import Page, PageRequest, Position
+from app.schemas.base import Page, PageRequest
 
 _RECORD: Final = Query(
     select(
@@ -32,6 +34,24 @@ _RECORD: Final = Query(
     dict[str, Any],
 )
 
+_SINCE: Final = bindparam("since", type_=DateTime(timezone=True))
+_UNTIL: Final = bindparam("until", type_=DateTime(timezone=True))
+
+_NEWEST: Final = Pages(
+    select(AuditLog).where(col(AuditLog.tenant_id) == bindparam("tenant_id")),
+    AuditLogRead,
+    at=col(AuditLog.occurred_at),
+    id=col(AuditLog.id),
+    filters={
+        "action": col(AuditLog.action) == bindparam("action"),
+        "user_id": col(AuditLog.user_id) == bindparam("user_id"),
+        "entity_type": col(AuditLog.entity_type) == bindparam("entity_type"),
+        "entity_id": col(AuditLog.entity_id) == bindparam("entity_id"),
+        "since": col(AuditLog.occurred_at) >= _SINCE,
+        "until": col(AuditLog.occurred_at) < _UNTIL,
+    },
+)
+
 
 async def record(session: Session, id: UUID, **values: UUID | str | None) -> None:
     """Add one row; `before` and `after` are JSON texts."""
@@ -47,31 +67,4 @@ class AuditLogRepository:
 
     async def page(self, request: PageRequest, wanted: AuditLogFilter) -> Page[AuditLogRead]:
         """Return the rows that fit, newest first."""
-        position = tuple_(col(AuditLog.occurred_at), col(AuditLog.id))
-        rows = await self.session.scalars(
-            select(AuditLog)
-            .where(
-                col(AuditLog.tenant_id) == self.tenant_id,
-                position < (request.after.at, request.after.id),
-                *_conditions(wanted),
-            )
-            .order_by(col(AuditLog.occurred_at).desc(), col(AuditLog.id).desc())
-            .limit(request.limit + 1)
-        )
-        read = [AuditLogRead.model_validate(row, from_attributes=True) for row in rows]
-        return Page.of(read, request.limit, lambda row: Position(row.occurred_at, row.id))
-
-
-def _conditions(wanted: AuditLogFilter) -> list[ColumnElement[bool]]:
-    named = {
-        AuditLog.action: wanted.action,
-        AuditLog.user_id: wanted.user_id,
-        AuditLog.entity_type: wanted.entity_type,
-        AuditLog.entity_id: wanted.entity_id,
-    }
-    conditions = [col(column) == value for column, value in named.items() if value is not None]
-    if wanted.since is not None:
-        conditions.append(col(AuditLog.occurred_at) >= wanted.since)
-    if wanted.until is not None:
-        conditions.append(col(AuditLog.occurred_at) < wanted.until)
-    return conditions
+        return await _NEWEST.read(self.session, request, tenant_id=self.tenant_id, **asdict(wanted))

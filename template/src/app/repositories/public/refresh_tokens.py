@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from sqlalchemy import (
     ColumnElement,
     DateTime,
+    Label,
     Uuid,
     and_,
     bindparam,
@@ -15,7 +16,6 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    tuple_,
     update,
 )
 from sqlalchemy.orm import aliased
@@ -25,7 +25,8 @@ from app.core.db.query import Query
 from app.models.public.refresh_tokens import RefreshToken
 from app.models.public.users import User
 from app.repositories.base import LobbyRepository
-from app.schemas.base import Page, PageRequest, Position
+from app.repositories.pages import Pages
+from app.schemas.base import Page, PageRequest
 from app.schemas.sessions import SessionRead
 
 
@@ -121,25 +122,25 @@ _SPEND: Final = Query(
     HeldToken,
 )
 
-_SESSIONS: Final = Query(
+_ID: Final[Label[UUID]] = col(RefreshToken.family_id).label("id")
+_STARTED_AT: Final[Label[datetime]] = col(RefreshToken.started_at).label("created_at")
+
+_SESSIONS: Final = Pages(
     select(
-        col(RefreshToken.family_id).label("id"),
-        col(RefreshToken.started_at).label("created_at"),
+        _ID,
+        _STARTED_AT,
         col(RefreshToken.created_at).label("last_used_at"),
         col(RefreshToken.ip_address),
         col(RefreshToken.user_agent),
         (col(RefreshToken.family_id) == bindparam("current", type_=Uuid)).label("current"),
         _sign_in_of(RefreshToken).label("sign_in_id"),
-    )
-    .where(
+    ).where(
         col(RefreshToken.user_id) == bindparam("user_id"),
         _GOES_ON,
-        tuple_(col(RefreshToken.started_at), col(RefreshToken.family_id))
-        < tuple_(bindparam("at"), bindparam("id")),
-    )
-    .order_by(col(RefreshToken.started_at).desc(), col(RefreshToken.family_id).desc())
-    .limit(bindparam("n")),
+    ),
     SessionRead,
+    at=_STARTED_AT,
+    id=_ID,
 )
 
 
@@ -167,10 +168,7 @@ class RefreshTokenRepository(LobbyRepository[RefreshToken]):
         self, user_id: UUID, request: PageRequest, *, current: UUID
     ) -> Page[SessionRead]:
         """Return the user's live sessions, last started first."""
-        rows = await self.session.rows(
-            _SESSIONS, user_id=user_id, current=current, **request.values()
-        )
-        return Page.of(rows, request.limit, lambda row: Position(row.created_at, row.id))
+        return await _SESSIONS.read(self.session, request, user_id=user_id, current=current)
 
     async def revoke_session(
         self, user_id: UUID, family_id: UUID, now: datetime

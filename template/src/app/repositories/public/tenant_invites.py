@@ -13,7 +13,6 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    tuple_,
 )
 from sqlalchemy.orm import aliased
 from sqlmodel import col
@@ -26,7 +25,8 @@ from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.user_tenant_membership import UserTenantMembership
 from app.models.public.users import User
 from app.repositories.base import LobbyRepository
-from app.schemas.base import Page, PageRequest, Position
+from app.repositories.pages import Pages
+from app.schemas.base import Page, PageRequest
 from app.schemas.invites import InvitePreview, InviteRead, OwnInviteRead
 
 _MAY_INVITE: Final = or_(
@@ -73,13 +73,8 @@ _OF_TENANT: Final = select(
 
 _ONE: Final = Query(_OF_TENANT.where(col(TenantInvite.id) == bindparam("id")), InviteRead)
 
-_AFTER: Final = tuple_(col(TenantInvite.created_at), col(TenantInvite.id)) < tuple_(
-    bindparam("at"), bindparam("id")
-)
-_NEWEST_FIRST: Final = (col(TenantInvite.created_at).desc(), col(TenantInvite.id).desc())
-
-_NEWEST: Final = Query(
-    _OF_TENANT.where(_AFTER).order_by(*_NEWEST_FIRST).limit(bindparam("n")), InviteRead
+_NEWEST: Final = Pages(
+    _OF_TENANT, InviteRead, at=col(TenantInvite.created_at), id=col(TenantInvite.id)
 )
 
 _PREVIEW: Final = Query(
@@ -105,7 +100,7 @@ _IS_MEMBER: Final = exists().where(
     col(_OWN_MEMBERSHIP.user_id) == bindparam("user_id"),
 )
 
-_OWN: Final = Query(
+_OWN: Final = Pages(
     select(
         col(TenantInvite.id),
         col(Tenant.name).label("tenant_name"),
@@ -123,11 +118,10 @@ _OWN: Final = Query(
         _CAN_BE_ACCEPTED,
         col(Tenant.status) == TenantStatus.READY,
         ~_IS_MEMBER,
-        _AFTER,
-    )
-    .order_by(*_NEWEST_FIRST)
-    .limit(bindparam("n")),
+    ),
     OwnInviteRead,
+    at=col(TenantInvite.created_at),
+    id=col(TenantInvite.id),
 )
 
 
@@ -137,13 +131,11 @@ class InviteRepository(LobbyRepository[TenantInvite]):
 
     async def page(self, tenant_id: UUID, request: PageRequest) -> Page[InviteRead]:
         """Return a tenant's invites, newest first."""
-        rows = await self.session.rows(_NEWEST, tenant_id=tenant_id, **request.values())
-        return Page.of(rows, request.limit, lambda row: Position(row.created_at, row.id))
+        return await _NEWEST.read(self.session, request, tenant_id=tenant_id)
 
     async def page_of_user(self, user_id: UUID, request: PageRequest) -> Page[OwnInviteRead]:
         """Return what the user's address can accept now, newest first. It has to be verified."""
-        rows = await self.session.rows(_OWN, user_id=user_id, **request.values())
-        return Page.of(rows, request.limit, lambda row: Position(row.created_at, row.id))
+        return await _OWN.read(self.session, request, user_id=user_id)
 
     async def read(self, tenant_id: UUID, id: UUID) -> InviteRead:
         """Return one of a tenant's invites for display.

@@ -1,17 +1,31 @@
 """Requested background work."""
 
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlmodel import col
 
 from app.core.errors import TransitionNotAllowed
 from app.core.identifiers import utcnow
 from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind, WorkflowStatus
 from app.repositories.base import LobbyRepository
+from app.repositories.pages import Pages
 from app.repositories.public.workflow_queue import IS_OPEN
-from app.schemas.base import Page, PageRequest, Position
+from app.schemas.base import Page, PageRequest
 from app.schemas.workflows import WorkflowExecutionRead
+
+_NEWEST: Final = Pages(
+    select(WorkflowExecution),
+    WorkflowExecutionRead,
+    at=col(WorkflowExecution.created_at),
+    id=col(WorkflowExecution.id),
+    ids_in_order=True,
+    filters={
+        "status": col(WorkflowExecution.status) == bindparam("status"),
+        "tenant_id": col(WorkflowExecution.tenant_id) == bindparam("tenant_id"),
+    },
+)
 
 
 class WorkflowExecutionRepository(LobbyRepository[WorkflowExecution]):
@@ -23,21 +37,7 @@ class WorkflowExecutionRepository(LobbyRepository[WorkflowExecution]):
         self, request: PageRequest, *, status: WorkflowStatus | None, tenant_id: UUID | None
     ) -> Page[WorkflowExecutionRead]:
         """Return executions, newest first: their ids are in the order of creation (RFC 9562)."""
-        statement = (
-            select(WorkflowExecution)
-            .where(col(WorkflowExecution.id) < request.after.id)
-            .order_by(col(WorkflowExecution.id).desc())
-            .limit(request.limit + 1)
-        )
-        if status is not None:
-            statement = statement.where(col(WorkflowExecution.status) == status)
-        if tenant_id is not None:
-            statement = statement.where(col(WorkflowExecution.tenant_id) == tenant_id)
-        rows = [
-            WorkflowExecutionRead.model_validate(row, from_attributes=True)
-            for row in await self.session.scalars(statement)
-        ]
-        return Page.of(rows, request.limit, lambda row: Position(row.created_at, row.id))
+        return await _NEWEST.read(self.session, request, status=status, tenant_id=tenant_id)
 
     async def cancel_deletion(self, tenant_id: UUID) -> None:
         """Take back what was requested and has not ended; the workflow looks at the tenant again anyway."""
