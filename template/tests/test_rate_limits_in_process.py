@@ -28,6 +28,17 @@ async def test_hits_together_are_hits_one_by_one() -> None:
     assert all(0 < window.reset_seconds <= 3600 for window in windows)
 
 
+async def test_what_is_given_back_is_free_again() -> None:
+    storage, item = InProcessStorage(), parse("2 per 1 hour")
+    hit = Hit(item, "a")
+    windows = await storage.hit(*[hit] * 3, hit._replace(given_back=True), hit, hit)
+    assert [window.acquired for window in windows] == [True, True, False, True, True, False]
+    fresh = Hit(item, "b", given_back=True)
+    windows = await storage.hit(*[fresh] * 3, *[Hit(item, "b")] * 3)
+    await storage.close()
+    assert [window.acquired for window in windows][3:] == [True, True, False]
+
+
 async def test_memory_forgets_what_has_expired(
     clock: LimiterClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,6 +54,17 @@ async def test_two_processes_count_together(make_limiter: MakeLimiter) -> None:
     assert await allowed(one, 3, "a") + await allowed(two, 3, "a") == 4
 
 
+async def test_what_is_given_back_is_free_again(make_limiter: MakeLimiter) -> None:
+    limiter = make_limiter(client="2 per 1 hour", login_account="2 per 1 hour")
+    assert await allowed(limiter, 3, "a") == 2
+    await limiter.give_back("client", "a")
+    # It goes with the next hit's round trip, whatever that counts, and never below nothing.
+    await limiter.give_back("client", "b")
+    await limiter.hit("client", "elsewhere")
+    assert await allowed(limiter, 3, "a") == 1
+    assert await allowed(limiter, 3, "b") == 2
+
+
 async def test_concurrent_hits_of_processes_are_exact(make_limiter: MakeLimiter) -> None:
     limiters = [make_limiter(client="20 per 1 hour") for _ in range(3)]
     decisions = await asyncio.gather(

@@ -81,6 +81,11 @@ class SharedRateLimiter(RateLimiter):
         if len(self._postponed) < _MAX_POSTPONED:
             self._postponed += hits
 
+    async def give_back(self, rule: RuleName, *keys: str) -> None:
+        """Take back a hit by `keys` that was allowed, in the next hit's round trip."""
+        if self.enabled and len(self._postponed) < _MAX_POSTPONED:
+            self._postponed += self._given_back(rule, *keys)
+
     def metrics(self) -> list[Metric]:
         """Return what Prometheus reads about this limiter, and whether it has Redis."""
         degraded = GaugeMetricFamily(

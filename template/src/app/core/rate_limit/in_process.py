@@ -26,8 +26,10 @@ class InProcessStorage:
             await self._storage.reset()
         self._storage.keep_swept()
         windows = []
-        for limit, key in hits:
-            acquired = await self._strategy.hit(limit, key)
+        for limit, key, given_back in hits:
+            if given_back:
+                await self._storage.give_back(limit.key_for(key), limit.get_expiry())
+            acquired = given_back or await self._strategy.hit(limit, key)
             stats = await self._strategy.get_window_stats(limit, key)
             reset_seconds = max(0.0, stats.reset_time - time.time())
             windows.append(Window(acquired, stats.remaining, reset_seconds))
@@ -42,6 +44,11 @@ class InProcessStorage:
 class _SweptStorage(MemoryStorage):
     # The library looks through all keys on each hit: 2 ms with 10,000 keys. It leaves that to
     # `timer` while it runs, and `get` drops a key that has expired.
+
+    async def give_back(self, key: str, expiry: int) -> None:
+        _, current = self.sliding_window_keys(key, expiry, time.time())
+        if await self.get(current) > 0:
+            await self.decr(current)
 
     def keep_swept(self) -> None:
         if self.timer is None or self.timer.done():

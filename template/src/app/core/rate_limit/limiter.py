@@ -75,6 +75,15 @@ class RateLimiter:
         if not decision.allowed:
             raise RateLimited(retry_after_seconds=max(1, decision.reset_seconds))
 
+    async def passes(self, rule: RuleName, *keys: str) -> bool:
+        """Count one hit by `keys`, and tell whether it is allowed."""
+        return not self.enabled or (await self.hit(rule, *keys)).allowed
+
+    async def give_back(self, rule: RuleName, *keys: str) -> None:
+        """Take back a hit by `keys` that was allowed."""
+        if self.enabled:
+            await self._storage.hit(*self._given_back(rule, *keys))
+
     async def enforce_tenant(self, tenant_id: str) -> None:
         """Count a request of a tenant, once its caller was admitted.
 
@@ -103,6 +112,9 @@ class RateLimiter:
             digest = blake2b(text.encode(), digest_size=16, key=self._secret).hexdigest()
             hits.append(Hit(limit, digest))
         return tuple(hits)
+
+    def _given_back(self, rule: RuleName, *keys: str) -> list[Hit]:
+        return [hit._replace(given_back=True) for hit in self._hits(rule, *keys)]
 
     def _decision(self, hits: Sequence[Hit], windows: list[Window]) -> Decision:
         decision = Decision.of(hits, windows)

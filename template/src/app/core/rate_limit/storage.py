@@ -10,6 +10,8 @@ class Hit(NamedTuple):
 
     limit: RateLimitItem
     key: str
+    given_back: bool = False
+    """An earlier hit that does not count after all: the window has one less."""
 
 
 class Window(NamedTuple):

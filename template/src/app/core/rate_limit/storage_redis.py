@@ -30,11 +30,19 @@ end
 local function window(KEYS, ARGV)
 %b
 end
+local function give_back(key)
+    if (tonumber(redis.call('get', key)) or 0) > 0 then
+        redis.call('decr', key)
+    end
+    return true
+end
 local numbers = {}
 for i = 1, #KEYS, 2 do
     local keys = {KEYS[i], KEYS[i + 1]}
     local limit, expiry = ARGV[i], ARGV[i + 1]
-    numbers[#numbers + 1] = acquire(keys, {limit, expiry, 1}) and 1 or 0
+    local given_back = ARGV[#KEYS + (i + 1) / 2] == '1'
+    local acquired = given_back and give_back(keys[2]) or not given_back and acquire(keys, {limit, expiry, 1})
+    numbers[#numbers + 1] = acquired and 1 or 0
     for _, number in ipairs(window(keys, {expiry})) do
         numbers[#numbers + 1] = math.max(0, tonumber(number) or 0)
     end
@@ -119,11 +127,12 @@ class RedisStorage:
     async def _count(self, hits: Sequence[Hit]) -> list[Window]:
         keys: list[str] = []
         limits: list[int] = []
-        for limit, key in hits:
+        for limit, key, _ in hits:
             current = f"{_PREFIX}:{{{key}}}"
             keys += (f"{current}/-1", current)
             limits += (limit.amount, limit.get_expiry())
-        arguments: list[str | int] = [len(keys), *keys, *limits]
+        given_back = [int(hit.given_back) for hit in hits]
+        arguments: list[str | int] = [len(keys), *keys, *limits, *given_back]
         try:
             reply = await self._ask("EVALSHA", _SCRIPT_ID, *arguments)
         except NoScriptError:
