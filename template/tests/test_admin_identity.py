@@ -61,7 +61,8 @@ async def test_every_audit_row_names_both(
     created = await assumed.post("/projects", {"name": f"Project {uuid7()}"})
     assert created.status_code == 201, created.text
     assert created.json()["created_by"] == str(member.user_id)
-    changed = await assumed.patch("/users/me", {"full_name": "Another Name"})
+    renamed = f"Project {uuid7()}"
+    changed = await assumed.patch(f"/projects/{created.json()['id']}", {"name": renamed})
     assert changed.status_code == 200, changed.text
     async with database.lobby() as lobby:
         rows = await lobby.scalars(
@@ -69,8 +70,21 @@ async def test_every_audit_row_names_both(
         )
     assert {(row.action, row.user_id) for row in rows} == {
         ("project.created", member.user_id),
-        ("user.updated", member.user_id),
+        ("project.updated", member.user_id),
     }
+
+
+async def test_what_is_the_persons_and_not_the_tenants_stays_out_of_reach(
+    factory: Factory, superuser: SignedIn, member: SignedIn
+) -> None:
+    assumed = await assume(factory, member, superuser=superuser)
+    name = (await member.get("/users/me")).json()["full_name"]
+    for answer in (
+        await assumed.get("/auth/sessions"),
+        await assumed.patch("/users/me", {"full_name": "Another Name"}),
+    ):
+        assert problem(answer) == (403, "assumed-identity")
+    assert (await member.get("/users/me")).json()["full_name"] == name
 
 
 async def test_it_gives_no_platform_rights_and_cannot_be_passed_on(

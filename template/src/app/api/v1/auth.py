@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from app.api.dependencies.admission import CurrentUser, PersonalUser
+from app.api.dependencies.admission import PersonalUser
 from app.api.dependencies.auth import SessionRepositoryDep, SessionServiceDep
 from app.api.dependencies.pages import PageRequestDep
 from app.api.problems import problems
@@ -32,9 +32,9 @@ async def logout_all(user: PersonalUser, sessions: SessionServiceDep) -> None:
     await sessions.end_all(user.id, "logout")
 
 
-@router.get("/sessions")
+@router.get("/sessions", responses=problems(AssumedIdentityForbidden))
 async def list_sessions(
-    user: CurrentUser, sessions: SessionRepositoryDep, page: PageRequestDep
+    user: PersonalUser, sessions: SessionRepositoryDep, page: PageRequestDep
 ) -> Page[SessionRead]:
     """Return the user's sessions, last started first."""
     return await sessions.page_of_user(user.id, page, current=user.session_id)

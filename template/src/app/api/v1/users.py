@@ -1,13 +1,15 @@
 """The signed-in user."""
 
-from app.api.dependencies.admission import CurrentUser
+from app.api.dependencies.admission import CurrentUser, PersonalUser
 from app.api.dependencies.pages import PageRequestDep
 from app.api.dependencies.users import (
     MembershipRepositoryDep,
     UserRepositoryDep,
     UserServiceDep,
 )
+from app.api.problems import problems
 from app.api.routing import APIRouter
+from app.core.errors import AssumedIdentityForbidden
 from app.schemas.base import Page
 from app.schemas.users import UserRead, UserTenant, UserUpdate
 
@@ -20,8 +22,8 @@ async def get_me(user: CurrentUser, users: UserRepositoryDep) -> UserRead:
     return await users.read(user.id)
 
 
-@router.patch("")
-async def update_me(body: UserUpdate, user: CurrentUser, service: UserServiceDep) -> UserRead:
+@router.patch("", responses=problems(AssumedIdentityForbidden))
+async def update_me(body: UserUpdate, user: PersonalUser, service: UserServiceDep) -> UserRead:
     """Change the fields that are present in the body."""
     return await service.update(user.id, body)
 
