@@ -1,5 +1,6 @@
 """The tenant is named by the host, `acme.example.com`, by slug or id."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
@@ -19,6 +20,10 @@ EXEMPT: Final = ("/health/", "/metrics")
 """How the paths of probes begin, which know a process by its address."""
 
 _HOST: Final = b"host"
+_SHAPE: Final = re.compile(
+    r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[^\[\]:]+))(?::(?P<port>[0-9]{0,5}))?", re.ASCII
+)
+_MAX_PORT: Final = 65_535
 _KEY: Final = "host"
 _REFUSED: Final = {str(status): value for status, value in problems(HostUnknown).items()}
 
@@ -46,13 +51,19 @@ class Hosts:
         hosts: list[bytes] = [value for name, value in scope["headers"] if name == _HOST]
         if len(hosts) != 1:
             raise HostUnknown
-        name = hosts[0].decode("latin-1").lower()
-        name = (name if name.endswith("]") else name.rpartition(":")[0] or name).strip("[]")
+        name = _name_of(hosts[0].decode("latin-1").lower())
         label = host_label(name.removesuffix(self._suffix)) if name.endswith(self._suffix) else None
         is_lobby = name in self._lobby
         if not is_lobby and (not label or "." in label):
             raise HostUnknown
         scope["state"][_KEY] = _Host(label, is_lobby)
+
+
+def _name_of(host: str) -> str:
+    found = _SHAPE.fullmatch(host)
+    if found is None or int(found["port"] or 0) > _MAX_PORT:
+        raise HostUnknown
+    return found["address"] or found["name"]
 
 
 class TenantStrategy:
