@@ -2,12 +2,13 @@
 
 from typing import Final, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel
 
 from app.api.dependencies.components import ComponentsDep
+from app.api.routing import PageRouter
 
-router = APIRouter(tags=["health"])
+router = PageRouter(tags=["health"])
 
 _STUCK_AFTER_SECONDS: Final = 60.0
 """Beyond what a statement may take: no connection of the pool will come back any more."""

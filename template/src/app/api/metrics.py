@@ -1,11 +1,12 @@
 """What Prometheus scrapes."""
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from app.api.dependencies.components import ComponentsDep
+from app.api.routing import PageRouter
 from app.core.metrics import CONTENT_TYPE
 
-router = APIRouter(include_in_schema=False)
+router = PageRouter(include_in_schema=False)
 
 
 @router.get("/metrics")

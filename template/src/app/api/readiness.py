@@ -2,12 +2,13 @@
 
 from typing import Literal
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel
 
 from app.api.dependencies.components import ComponentsDep
+from app.api.routing import PageRouter
 
-router = APIRouter(tags=["health"])
+router = PageRouter(tags=["health"])
 
 
 class Readiness(BaseModel):

@@ -2,14 +2,15 @@
 
 from typing import Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import BaseModel
 
 from app.api.context.rate_limiter import limiter_of
 from app.api.dependencies.components import ComponentsDep
+from app.api.routing import PageRouter
 from app.core.rate_limit.backend_redis import SharedRateLimiter
 
-router = APIRouter(tags=["health"])
+router = PageRouter(tags=["health"])
 
 
 class Readiness(BaseModel):

@@ -1,6 +1,6 @@
 """Routes that admit the caller, and end the transaction, around all that FastAPI does (ADR 0020)."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -14,6 +14,7 @@ from starlette.types import Scope
 from app.api.dependencies.admission import admit
 from app.api.dependencies.components import Components
 from app.api.dependencies.requirements import requirement_of
+from app.api.query_numbers import require_plain_numbers
 from app.core.errors import BadRequest
 
 type Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -27,7 +28,18 @@ class AdmittingRoute(APIRoute):
 
     def get_route_handler(self) -> Handler:
         """Return what answers a request."""
-        return self.admitting(super().get_route_handler())
+        return self.admitting(require_plain_numbers(self.dependant, super().get_route_handler()))
+
+    elsewhere: tuple[Mapping[str, str], ...] = ()
+    """Values of path parameters with which a path is another route's, whatever its method."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Tell whether the route answers: not on a path that another one has word for word."""
+        match, child = super().matches(scope)
+        values = child.get("path_params", {}).items()
+        if any(words.items() <= values for words in self.elsewhere):
+            return Match.NONE, {}
+        return match, child
 
     def admitting(self, handle: Handler) -> Handler:
         """Return `handle` with admission and transaction around it."""
@@ -66,6 +78,42 @@ class APIRouter(fastapi.APIRouter):
         if self.prefix not in scope["path"]:
             return Match.NONE, {}
         return super().matches(scope)
+
+
+def keep_apart(routers: Iterable[APIRouter]) -> None:
+    """Let `/invites/lookup` be that route's alone: `GET` there is not `/invites/{invite_id}`, but 405."""
+    routes = [
+        route for router in routers for route in router.routes if isinstance(route, AdmittingRoute)
+    ]
+    for route in routes:
+        found = (_words(route.path_format, other.path_format) for other in routes)
+        route.elsewhere = tuple(words for words in found if words)
+
+
+def _words(path: str, other: str) -> dict[str, str]:
+    ours, theirs = path.split("/"), other.split("/")
+    differing = [pair for pair in zip(ours, theirs, strict=False) if pair[0] != pair[1]]
+    if len(ours) != len(theirs) or not all(part.startswith("{") for part, _ in differing):
+        return {}
+    return {part[1:-1]: word for part, word in differing if not word.startswith("{")}
+
+
+class PageRouter(fastapi.APIRouter):
+    """FastAPI's router, for pages and probes: HEAD answers as GET does, without the body (RFC 9110, 9.3.2)."""
+
+    def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        """Add the route, and one for HEAD beside one for GET."""
+        super().add_api_route(path, endpoint, **options)
+        if "GET" in (options.get("methods") or ("GET",)):
+            hidden = {**options, "methods": ["HEAD"], "include_in_schema": False}
+            super().add_api_route(path, endpoint, **hidden)
+
+
+def answer_head(app: fastapi.FastAPI) -> None:
+    """Let the pages that FastAPI itself has added, those of the documentation, answer HEAD."""
+    for route in app.router.routes:
+        if isinstance(route, APIRoute) and route.methods and "GET" in route.methods:
+            route.methods.add("HEAD")
 
 
 def router_of(module: ModuleType) -> APIRouter:

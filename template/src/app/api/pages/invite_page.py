@@ -2,13 +2,13 @@
 
 from html import escape
 
-from fastapi import APIRouter
 from fastapi.responses import Response
 
 from app.api.dependencies.components import ComponentsDep
 from app.api.pages.rendering import page
+from app.api.routing import PageRouter
 
-router = APIRouter(include_in_schema=False)
+router = PageRouter(include_in_schema=False)
 
 
 @router.get("/accept-invite")

@@ -3,14 +3,14 @@
 from html import escape
 from typing import Final
 
-from fastapi import APIRouter
 from fastapi.responses import Response
 
 from app.api.pages.rendering import fragment, page, text
+from app.api.routing import PageRouter
 
 ANYBODY: Final = "The development identity provider asks for no password: choose anybody."
 
-router = APIRouter(include_in_schema=False)
+router = PageRouter(include_in_schema=False)
 
 
 def form(public_url: str) -> str:

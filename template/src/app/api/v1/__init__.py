@@ -3,7 +3,7 @@
 from importlib import import_module
 from pkgutil import iter_modules
 
-from app.api.routing import APIRouter, router_of
+from app.api.routing import APIRouter, keep_apart, router_of
 
 
 def routers() -> list[APIRouter]:
@@ -13,4 +13,6 @@ def routers() -> list[APIRouter]:
         TypeError: as `router_of`.
     """
     names = sorted(module.name for module in iter_modules(__path__))
-    return [router_of(import_module(f"{__name__}.{name}")) for name in names]
+    found = [router_of(import_module(f"{__name__}.{name}")) for name in names]
+    keep_apart(found)
+    return found
