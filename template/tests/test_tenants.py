@@ -2,6 +2,8 @@
 
 import asyncio
 import secrets
+from dataclasses import replace
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -10,11 +12,15 @@ from sqlmodel import col
 
 from app.core.db.database import Database
 from app.core.roles import Role
+from app.core.settings import Settings, TenantSettings
+from app.main import create_app
 from app.models.public.audit_logs import AuditLog
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.workflow_executions import WorkflowExecution
 from tests import background
+from tests.answers import problem
 from tests.factories import Factory, SignedIn
+from tests.lifespan import started
 
 
 @pytest.fixture
@@ -133,6 +139,37 @@ async def test_a_wrong_slug_is_refused(user: SignedIn, wrong: object) -> None:
     answer = await user.post("/tenants", {"name": "X", "slug": wrong})
     assert answer.status_code == 422, answer.text
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/body/slug"]
+
+
+@pytest.mark.parametrize(
+    "name", ["www", "api", "autodiscover", "wpad", "mta-sts", "mta_sts", "shop", "SHOP"]
+)
+async def test_a_reserved_name_is_no_new_tenants(
+    settings: Settings, user: SignedIn, factory: Factory, name: str
+) -> None:
+    reserving = TenantSettings(reserved_slugs=("shop",))
+    app = create_app(settings.model_copy(update={"tenants": reserving}))
+    own = urlsplit(settings.public_url).hostname or ""
+    owner = await factory.member((await factory.tenant(status=TenantStatus.READY)).slug, Role.OWNER)
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with (
+        started(app),
+        httpx.AsyncClient(transport=transport, base_url="http://testserver") as client,
+    ):
+        for slug in (name.lower(), own.partition(".")[0]):
+            body = {"name": "X", "slug": slug}
+            created = await replace(user, client=client).post("/tenants", body)
+            renamed = await replace(owner, client=client).patch("/tenant", {"slug": slug})
+            assert problem(created) == problem(renamed) == (409, "slug-taken")
+            assert created.json()["detail"] == "This name is reserved."
+
+
+async def test_a_tenant_with_a_reserved_name_keeps_it(factory: Factory) -> None:
+    tenant = await factory.tenant("intranet", status=TenantStatus.READY)
+    owner = await factory.member(tenant.slug, Role.OWNER)
+    for change in ({"name": "Renamed"}, {"slug": "intranet"}):
+        answer = await owner.patch("/tenant", change)
+        assert (answer.status_code, answer.json()["slug"]) == (200, "intranet"), answer.text
 
 
 async def test_the_longest_slug_makes_a_name_that_fits(user: SignedIn) -> None:

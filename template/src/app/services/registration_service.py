@@ -3,6 +3,7 @@
 from app.core.db.sessions import LobbySession
 from app.core.errors import InvalidRequest, TokenInvalid
 from app.core.identifiers import utcnow, uuid7
+from app.core.reserved_slugs import ReservedSlugs
 from app.core.roles import Role
 from app.core.security.opaque_tokens import digest, is_well_formed
 from app.models.public.email_verifications import EmailVerification, VerificationPurpose
@@ -31,7 +32,9 @@ class RegistrationService:
         self.users = UserRepository(session)
         self.verifications = EmailVerificationRepository(session)
         self.tenants = TenantRegistry(session)
-        self.creation = TenantCreation(session, identity.audit(session))
+        self.creation = TenantCreation(
+            session, identity.audit(session), ReservedSlugs(identity.settings)
+        )
         self.workflows = WorkflowRequests(session)
         self.audit = identity.audit(session)
         self.proofs = identity.proofs(session)
@@ -43,7 +46,7 @@ class RegistrationService:
         The same statements run whether or not the address has an account. Its owner's password stays what it is.
 
         Raises:
-            SlugTaken: another tenant has the slug, or freed it less than `SLUG_HOLD` ago.
+            SlugTaken: another tenant has the slug or freed it less than `SLUG_HOLD` ago, or it is reserved.
         """
         account = await self.users.find_or_add(
             User(email=data.email, full_name=data.full_name, password_hash=password_hash)

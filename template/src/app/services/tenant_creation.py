@@ -9,6 +9,7 @@ from app.core.db import tenancy
 from app.core.db.failures import constraint_of
 from app.core.db.sessions import LobbySession
 from app.core.identifiers import uuid7
+from app.core.reserved_slugs import ReservedSlugs
 from app.core.roles import Role
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.user_tenant_membership import UserTenantMembership
@@ -24,9 +25,13 @@ _SCHEMA_TAKEN: Final = "uq_tenants_schema_name"
 class TenantCreation:
     """Works inside the caller's transaction; never commits (ADR 0003)."""
 
-    def __init__(self, session: LobbySession, audit: AuditTrail) -> None:
+    def __init__(
+        self, session: LobbySession, audit: AuditTrail, reserved: ReservedSlugs | None = None
+    ) -> None:
+        """Without `reserved`, every name may be taken: an operator knows which hosts there are."""
         self.session = session
         self.audit = audit
+        self.reserved = reserved
         self.tenants = TenantRegistry(session)
         self.memberships = MembershipRepository(session)
         self.workflows = WorkflowRequests(session)
@@ -48,8 +53,10 @@ class TenantCreation:
 
         Raises:
             SlugTaken: another tenant has the slug or one that differs in `-` and `_` only, or freed it less than
-                `SLUG_HOLD` ago.
+                `SLUG_HOLD` ago; or it is reserved.
         """
+        if self.reserved is not None:
+            self.reserved.refuse(slug)
         tenant = await self._insert(
             Tenant(
                 slug=slug,

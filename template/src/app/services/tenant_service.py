@@ -1,6 +1,7 @@
 """Changes to the current tenant: who may make them, and the audit trail."""
 
 from app.core.errors import SlugNotConfirmed
+from app.core.reserved_slugs import ReservedSlugs
 from app.models.public.tenants import Tenant
 from app.repositories.public.memberships import MembershipRepository
 from app.repositories.public.tenants import TenantRegistry
@@ -21,12 +22,14 @@ class TenantService:
         lifecycle: TenantLifecycle,
         audit: AuditTrail,
         caller: ActingMember,
+        reserved: ReservedSlugs,
     ) -> None:
         self.tenants = tenants
         self.memberships = memberships
         self.lifecycle = lifecycle
         self.audit = audit
         self.caller = caller
+        self.reserved = reserved
 
     async def update(self, data: TenantUpdate) -> TenantRead:
         """Change the fields that are present in `data`; the schema keeps its name.
@@ -36,12 +39,13 @@ class TenantService:
         Raises:
             RoleRequired: the slug changes, and the caller is no owner; or the caller's role was lowered meanwhile.
             AssumedIdentityForbidden: the slug changes, and a superuser assumes the identity.
-            SlugTaken: another tenant has the new slug, or freed it less than `SLUG_HOLD` ago.
+            SlugTaken: another tenant has the new slug or freed it less than `SLUG_HOLD` ago, or it is reserved.
         """
         tenant = await self._locked()
         changes = data.model_dump(exclude_unset=True)
         if changes.get("slug", tenant.slug) != tenant.slug:
             self.caller.require_owner()
+            self.reserved.refuse(changes["slug"])
         if "metadata" in changes:
             changes["attributes"] = changes.pop("metadata")
         before = AdminTenantRead.of(tenant)
