@@ -13,9 +13,9 @@ from tests.provider import Issuer, outside
 START, CALLBACK = "/api/v1/auth/oidc/start", "/api/v1/auth/oidc/callback"
 
 
-def cookie_of(state: str) -> str:
+def cookie_name(place: int = 0) -> str:
     """Return the name of the cookie that a sign-in has over http."""
-    return f"sign-in-{state[:8]}"
+    return f"sign-in-{place}"
 
 
 class Browser:

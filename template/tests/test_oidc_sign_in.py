@@ -20,7 +20,7 @@ from app.main import create_app
 from app.models.public.audit_logs import AuditLog
 from app.models.public.users import User
 from tests.answers import problem
-from tests.browser import Browser, cookie_of
+from tests.browser import Browser, cookie_name
 from tests.factories import Factory
 from tests.provider import address
 
@@ -65,16 +65,16 @@ async def user_of(database: Database, email: str) -> User | None:
 
 
 def state_in(browser: Browser, states: SignInStates, answer: dict[str, str]) -> SignInState:
-    return states.read(cookie_in(browser, answer), state=answer["state"])
+    return states.read(cookie_in(browser), state=answer["state"])
 
 
-def cookie_in(browser: Browser, answer: dict[str, str]) -> str:
-    return browser.service.cookies[cookie_of(answer["state"])]
+def cookie_in(browser: Browser) -> str:
+    return browser.service.cookies[cookie_name()]
 
 
-def keep(browser: Browser, answer: dict[str, str], cookie: str) -> None:
+def keep(browser: Browser, cookie: str) -> None:
     browser.service.cookies.clear()
-    browser.service.cookies.set(cookie_of(answer["state"]), cookie, domain="testserver.local")
+    browser.service.cookies.set(cookie_name(), cookie, domain="testserver.local")
 
 
 async def test_a_newcomer_is_made_just_in_time(browser: Browser, database: Database) -> None:
@@ -149,7 +149,7 @@ async def test_another_verifier_is_refused_by_the_provider(
     email = address()
     answer = await browser.approve(await browser.start(email))
     another = replace(state_in(browser, states, answer), verifier="x" * 43)
-    keep(browser, answer, states.sign(another))
+    keep(browser, states.sign(another))
     assert problem(await browser.come_back(answer)) == (400, "sign-in-refused")
     assert await user_of(database, email) is None
 
@@ -159,7 +159,7 @@ async def test_the_answer_belongs_to_the_browser_that_began(
 ) -> None:
     answer = await browser.approve(await browser.start(address()))
     known = state_in(browser, states, answer)
-    cookie = cookie_in(browser, answer)
+    cookie = cookie_in(browser)
     async with Browser.open(app) as other:
         assert problem(await other.come_back(answer)) == (400, "sign-in-invalid")
         await other.start(address())
@@ -175,9 +175,9 @@ async def test_the_answer_belongs_to_the_browser_that_began(
         "x",
         "x" * 5000,
     ):
-        keep(browser, answer, wrong)
+        keep(browser, wrong)
         assert problem(await browser.come_back(answer)) == (400, "sign-in-invalid")
-    keep(browser, answer, cookie)
+    keep(browser, cookie)
     assert problem(await browser.come_back(answer | {"state": "x" * 43})) == (
         400,
         "sign-in-invalid",
@@ -192,13 +192,34 @@ async def test_two_tabs_sign_in_at_once(browser: Browser) -> None:
         assert (await browser.come_back(answer)).status_code == 200
 
 
+async def test_sign_ins_that_were_begun_never_fill_the_header(
+    browser: Browser, settings: Settings
+) -> None:
+    begun = []
+    for _ in range(30):
+        # As long as it may be, and begun one after the other or at once.
+        started = await browser.start(
+            address(), return_to=f"/{'x' * 2000}", code_challenge="A" * 43
+        )
+        begun.append(await browser.approve(started))
+        cookies = browser.service.cookies
+        assert sum(len(f"{name}={cookies[name]}; ") for name in cookies) < 20 * 1024
+    assert (await browser.service.get("/")).status_code == 200
+    # The last one, and three others; within one second none is the oldest.
+    assert (await browser.come_back(begun.pop())).status_code == 303
+    seen = [(await browser.come_back(answer)).status_code for answer in begun]
+    assert sorted(seen) == [303] * 3 + [400] * 26
+    assert settings.http.max_header_bytes > 20 * 1024
+    assert not browser.service.cookies
+
+
 async def test_an_answer_counts_once(browser: Browser) -> None:
     started = await browser.start(address())
     # The person presses the button twice: two codes for one sign-in.
     first, second = await browser.approve(started), await browser.approve(started)
-    cookie = cookie_in(browser, first)
+    cookie = cookie_in(browser)
     assert (await browser.come_back(first)).status_code == 200
-    keep(browser, first, cookie)
+    keep(browser, cookie)
     assert problem(await browser.come_back(first)) == (400, "sign-in-refused")
     assert problem(await browser.come_back(second)) == (400, "sign-in-invalid")
 
