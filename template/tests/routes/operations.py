@@ -56,6 +56,11 @@ class Operation:
         content = self._described.get("requestBody", {}).get("content", {})
         return self._resolved(content.get("application/json", {}).get("schema", {}))
 
+    def parameter(self, name: str) -> dict[str, Any]:
+        """Return the schema of a parameter."""
+        [found] = [p for p in self._described["parameters"] if p["name"] == name]
+        return self._resolved(found["schema"])
+
     def texts(self) -> list[Place]:
         """Return every place of a string."""
         found = [

@@ -6,6 +6,8 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, StringConstraints
 
+from app.core.one_line import Published
+
 SLUG_PATTERN: Final = r"^[a-z0-9]+([-_][a-z0-9]+)*$"
 SLUG_MAX_LENGTH: Final = 56
 """`tenant_` and 56 characters are the 63 bytes of a PostgreSQL name."""
@@ -28,5 +30,7 @@ Slug = Annotated[
     str,
     StringConstraints(pattern=SLUG_PATTERN, min_length=1, max_length=SLUG_MAX_LENGTH),
     AfterValidator(_checked),
+    # Pydantic's engine has no look-ahead.
+    Published(rf"^(?![0-9a-f](-?[0-9a-f]){{31}}$){SLUG_PATTERN.removeprefix('^')}"),
 ]
 """Lower-case letters and digits in parts joined by single `-` or `_`. `a-b` and `a_b` are the same tenant."""

@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_core import to_json
 
-from app.core.one_line import is_one_line
+from app.core.one_line import ONE_LINE_PATTERN, Published, is_one_line
 from app.core.slugs import SLUG_MAX_LENGTH
 
 MAX_FIELDS: Final = 100
@@ -81,7 +81,9 @@ def _one_line(value: str) -> str:
     return value
 
 
-Text = Annotated[str, AfterValidator(_storable)]
+_STORABLE: Final = Published(r"^[^\u0000]*$")
+
+Text = Annotated[str, AfterValidator(_storable), _STORABLE]
 """Text that PostgreSQL can store."""
 
 Name = Annotated[
@@ -90,9 +92,12 @@ Name = Annotated[
     AfterValidator(_storable),
     AfterValidator(_trimmed),
     AfterValidator(_one_line),
+    Published(ONE_LINE_PATTERN),
 ]
 """One line, shown to others as it is. The white space around it is cut off, but counts towards the length."""
-Description = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_storable)]
+Description = Annotated[
+    str, StringConstraints(max_length=10_000), AfterValidator(_storable), _STORABLE
+]
 
 
 def at_most(length: int) -> WithJsonSchema:
@@ -155,8 +160,9 @@ def _readable(cursor: str) -> str:
     return cursor
 
 
+# The first characters keep the time between 1970 and the year 8820, which every other one fits.
 Cursor = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{32}$"), AfterValidator(_readable)
+    str, StringConstraints(pattern=r"^A[A-Za-v][A-Za-z0-9_-]{30}$"), AfterValidator(_readable)
 ]
 
 
