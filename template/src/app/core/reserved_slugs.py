@@ -30,7 +30,7 @@ RESERVED: Final = frozenset(f"{_MAILBOXES} {_LOOKED_FOR} {_HOSTS} {_PLATFORM}".s
 
 
 class ReservedSlugs:
-    """The reserved names of one service, that of its own host among them. Tenants that have one keep it."""
+    """The reserved names of one service, its host's label among them. Tenants that have one keep it."""
 
     def __init__(self, settings: Settings) -> None:
         own_host = urlsplit(settings.public_url).hostname or ""

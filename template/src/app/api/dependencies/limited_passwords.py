@@ -119,7 +119,7 @@ async def _reset(
 async def _change(
     body: passwords.PasswordChange, user: PersonalUser, attempts: PasswordAttemptsDep
 ) -> AsyncIterator[passwords.PasswordChange]:
-    # The session has signed in: whoever stole another one of the user's keeps nobody out of this one.
+    # The session has signed in: a thief of another session of the user does not keep the owner out of this one.
     async with attempts.password(str(user.id), str(user.session_id)):
         yield body
 

@@ -17,7 +17,7 @@ _LENGTH: Final = 76  # base64 of an id, a time and a SHA-256
 
 
 class DeviceTokens:
-    """Tokens that open nothing: failures of whoever holds one are counted apart from a stranger's.
+    """Tokens that open nothing: its holder's failures are counted apart from a stranger's.
 
     A token is an id and its end, with an HMAC over both and the account, under a key that is derived for this purpose
     (HKDF's expand step, RFC 5869).
