@@ -1,9 +1,11 @@
 """What the OpenAPI document says of each route."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
 
 from tests.routes.requests import ROUTES, Call
 
@@ -13,7 +15,7 @@ class Place:
     """Where a request carries text."""
 
     part: str
-    """`path`, `query` or `body`."""
+    """`path`, `query`, `header` or `body`."""
     name: str
     within: str = ""
     """The member of the object `name` that is the text, if `name` is an object that clients choose freely."""
@@ -29,6 +31,8 @@ class Place:
             return call.adding({self.name: self.value(text)})
         if self.part == "query":
             return replace(call, query={**call.query, self.name: text})
+        if self.part == "header":
+            return replace(call, headers={**call.headers, self.name: text})
         return replace(call, path={**call.path, self.name: text})
 
 
@@ -61,17 +65,25 @@ class Operation:
         [found] = [p for p in self._described["parameters"] if p["name"] == name]
         return self._resolved(found["schema"])
 
+    def parameters(self) -> list[tuple[Place, dict[str, Any]]]:
+        """Return the places of the route's own parameters, and their schemas."""
+        route = ROUTES[self._name]
+        headers = set(_headers_of(route.dependant))
+        return [
+            (Place(parameter["in"], parameter["name"]), self._resolved(parameter["schema"]))
+            for parameter in self._described.get("parameters", ())
+            # What names the tenant is not the route's own.
+            if parameter["in"] == "query"
+            or parameter["name"] in headers
+            or parameter["name"] in route.param_convertors
+        ]
+
     def texts(self) -> list[Place]:
         """Return every place of a string."""
         found = [
-            Place(parameter["in"], parameter["name"])
-            for parameter in self._described.get("parameters", ())
-            # What names the tenant is not the route's own.
-            if (
-                parameter["in"] == "query"
-                or parameter["name"] in ROUTES[self._name].param_convertors
-            )
-            and self._resolved(parameter["schema"]).get("type") == "string"
+            place
+            for place, schema in self.parameters()
+            if place.part != "header" and schema.get("type") == "string"
         ]
         for name, schema in self.fields().items():
             if schema.get("type") == "string":
@@ -92,3 +104,10 @@ class Operation:
         for choice in schema.get("anyOf", ()):
             return self._resolved(choice)
         return schema
+
+
+def _headers_of(dependant: Dependant) -> Iterator[str]:
+    for field in dependant.header_params:
+        yield field.alias
+    for sub in dependant.dependencies:
+        yield from _headers_of(sub)

@@ -47,6 +47,7 @@ class Asked:
     path: Mapping[str, object] = field(default_factory=dict)
     """Values of the path's parameters."""
     query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
     """`None`: made from the route's schema."""
     caller: SignedIn | None = None
@@ -65,6 +66,8 @@ class Call:
     token: str | None
     tenant: str | None
     """The one that it names."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Beside those of every request."""
 
     def by(self, caller: SignedIn) -> "Call":
         """Return the same request of somebody else, for the tenant of that session."""
@@ -104,7 +107,7 @@ class Call:
         self, method: str, path: str, headers: Mapping[str, str] | None = None, **options: Any
     ) -> httpx.Response:
         known = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
-        all_headers = known | dict(headers or {})
+        all_headers = {**known, **self.headers, **(headers or {})}
         return await send(
             self.client, method, path, tenant=self.tenant, headers=all_headers, **options
         )
@@ -122,6 +125,8 @@ class World:
     user: SignedIn
     """In the lobby, with a verified address."""
     superuser: SignedIn
+    mark: str = ""
+    """How each text begins that is made up for a body."""
 
     @classmethod
     async def of(cls, app: FastAPI, client: httpx.AsyncClient, factory: Factory) -> "World":
@@ -157,7 +162,8 @@ class World:
             route,
             path=await self._path(route, asked),
             query=asked.query,
-            body=asked.body if asked.body is not None else body_of(route),
+            headers=asked.headers,
+            body=asked.body if asked.body is not None else body_of(route, self.mark),
             token=caller.token if caller else None,
             tenant=caller.tenant if caller else None,
         )
@@ -220,17 +226,17 @@ def schema_of(route: APIRoute) -> dict[str, Any]:
     return body.json_schema()
 
 
-def body_of(route: APIRoute) -> Any:
+def body_of(route: APIRoute, mark: str = "") -> Any:
     """Return a body that fits the schema; `None` where there is none."""
     schema = schema_of(route)
-    return _value("", schema, schema.get("$defs", {})) if schema else None
+    return _value("", schema, schema.get("$defs", {}), mark) if schema else None
 
 
-def _value(name: str, schema: dict[str, Any], definitions: dict[str, Any]) -> Any:
+def _value(name: str, schema: dict[str, Any], definitions: dict[str, Any], mark: str) -> Any:
     if "$ref" in schema:
         schema = definitions[schema["$ref"].rpartition("/")[2]]
     for choice in schema.get("anyOf", ()):
-        return _value(name, choice, definitions)
+        return _value(name, choice, definitions, mark)
     if "enum" in schema:
         # Of roles, the least: what only the mightiest may ask for would be refused for another reason.
         return schema["enum"][-1]
@@ -238,15 +244,17 @@ def _value(name: str, schema: dict[str, Any], definitions: dict[str, Any]) -> An
         case "object":
             fields = schema.get("properties", {})
             names = schema.get("required") or fields
-            return {name: _value(name, fields[name], definitions) for name in names}
+            return {name: _value(name, fields[name], definitions, mark) for name in names}
         case "string":
-            return _text(name, schema)
+            return _text(name, schema, mark)
     simple: dict[Any, Any] = {"boolean": True, "array": []}
     return simple.get(schema.get("type"), schema.get("minimum", 1))
 
 
-def _text(name: str, schema: dict[str, Any]) -> str:
-    unique = secrets.token_hex(6)
+def _text(name: str, schema: dict[str, Any], mark: str) -> str:
+    unique = mark + secrets.token_hex(6)
+    if len(unique) > schema.get("maxLength", len(unique)):
+        unique = secrets.token_hex(6)
     if "email" in name:
         return f"{unique}@example.test"
     formats = {

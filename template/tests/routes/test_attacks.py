@@ -3,16 +3,14 @@
 Each is attacked (`tests/routes/attacks.py`) as one that admits whom it is meant to (`tests/routes/access.py`).
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from http import HTTPStatus
 from typing import Final
 from uuid import UUID
 
 import asyncpg
 import httpx
 import pytest
-from fastapi import FastAPI
 
 from app.core.roles import Role
 from app.core.settings import Settings
@@ -20,19 +18,54 @@ from app.main import create_app
 from app.models.public.tenants import TenantStatus
 from app.services.audit_trail import Actor, AuditTrail
 from tests.factories import SignedIn
-from tests.routes.access import MEMBER, access_of, demanded_by, described, paths_beside
-from tests.routes.attacks import Attack, Siege, is_uuid, leaked
+from tests.mailbox import Mailbox
+from tests.routes.access import access_of, demanded_by, described, paths_beside
+from tests.routes.attacks import Attack, Siege, is_uuid
+from tests.routes.content import UNIQUE, Foreign, content_of
 from tests.routes.intruders import Intruders, gathered
-from tests.routes.requests import ROUTES, Call, World
+from tests.routes.requests import ROUTES, Call, World, world_of
+from tests.routes.rounds import TwoTenants
 from tests.routes.tables import table
 from tests.sending import send
 
 pytestmark = pytest.mark.thorough
 
-NEWEST: Final = 20
+ASKED_IN_TURN: Final = [
+    name for name in ROUTES if not ((access := access_of(name)) and access.superuser)
+]
+"""A superuser is told of every tenant."""
 
 type Rows = dict[str, tuple[int, int]]
 """Of each table how many rows it has, and the sum of the transactions that wrote them: a write changes one of both."""
+
+
+@pytest.fixture(scope="module")
+async def world(separate: Settings) -> AsyncIterator[World]:
+    """People of acme, of the lobby and of the platform, in a database that no other test fills."""
+    async with world_of(separate) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+async def owner_connection(separate: Settings) -> AsyncIterator[asyncpg.Connection]:
+    """The DDL role, who sees the tables of the lobby and of every tenant."""
+    assert separate.database.owner_url is not None
+    connection = await asyncpg.connect(separate.database.owner_url.get_secret_value())
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture(scope="module")
+async def two(world: World, owner_connection: asyncpg.Connection) -> TwoTenants:
+    """acme and globex, whose every row is marked."""
+    return await TwoTenants.of(world, owner_connection)
+
+
+@pytest.fixture(scope="module")
+async def moved(two: TwoTenants) -> dict[str, str]:
+    """What changes of acme's answers when globex gets rows, by route."""
+    reads = [name for name in ASKED_IN_TURN if ROUTES[name].methods == {"GET"}]
+    return await two.moved([name for name in reads if access_of(name) is not None])
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +75,10 @@ async def intruders(world: World) -> Intruders:
 
 
 @pytest.fixture
-async def other(world: World) -> World:
+async def other(world: World, two: TwoTenants) -> World:
     """People of globex and of a tenant of their own, with newer rows than anybody else's."""
     factory = world.factory
-    owner = await factory.member("globex", Role.OWNER)
+    owner = await factory.member(str(two.theirs.owner.tenant), Role.OWNER)
     tenant = await factory.tenant(status=TenantStatus.READY)
     claims = world.components.access_tokens.verify(owner.token)
     async with world.components.database.lobby() as lobby:
@@ -79,37 +112,17 @@ async def rows(owner_connection: asyncpg.Connection) -> Callable[..., Awaitable[
     return now
 
 
-@pytest.fixture(scope="module")
-async def kept(world: World, owner_connection: asyncpg.Connection) -> set[str]:
-    """Ids of what globex has in its schema: whatever a POST makes there."""
-    globex = replace(world, owner=await world.factory.member("globex", Role.OWNER))
-    for name, route in ROUTES.items():
-        if access_of(name) == MEMBER and route.status_code == HTTPStatus.CREATED:
-            await answered(name, await globex.prepare(name))
-    tables = await owner_connection.fetch(
-        "SELECT conrelid::regclass::text, attname FROM pg_catalog.pg_constraint"
-        " JOIN pg_catalog.pg_attribute ON attrelid = conrelid AND ARRAY[attnum] = conkey"
-        " WHERE contype = 'p' AND connamespace = 'tenant_globex'::regnamespace"
-        " AND atttypid = 'uuid'::regtype"
-    )
-    newest = [
-        f"(SELECT {key}::text FROM {name} ORDER BY {key} DESC LIMIT {NEWEST})"  # noqa: S608  names of this database
-        for name, key in tables
-    ]
-    return {id for (id,) in await owner_connection.fetch(" UNION ALL ".join(newest))}
-
-
 def secrets_of(other: World, *ids: str | None) -> set[str]:
     people: tuple[SignedIn, ...] = (other.owner, other.user)
     known = {value for p in people for value in (str(p.user_id), str(p.session_id), p.email)}
-    return known | {str(other.user.tenant)} | {id for id in ids if id}
+    return known | {str(other.user.tenant)} | {id for id in ids if id and UNIQUE.search(id)}
 
 
-async def faults_of(attacks: list[Attack], secrets: set[str]) -> list[str]:
+async def faults_of(attacks: list[Attack], foreign: Foreign, secrets: set[str]) -> list[str]:
     faults = []
     for attack in attacks:
         answer = await attack.call.send()
-        leaks = leaked(secrets, attack.call, answer)
+        leaks = foreign.told(attack.call, answer, also=secrets)
         fault = f"was told the other's {leaks}" if leaks else await attack.fault(answer)
         faults += [f"{attack.what} {fault}"] if fault else []
     return faults
@@ -127,7 +140,7 @@ async def test_a_route_admits_nobody_else(
     other: World,
     intruders: Intruders,
     rows: Callable[..., Awaitable[Rows]],
-    kept: set[str],
+    two: TwoTenants,
     name: str,
     request: pytest.FixtureRequest,
 ) -> None:
@@ -136,17 +149,19 @@ async def test_a_route_admits_nobody_else(
     mine, theirs = await world.prepare(name), await other.prepare(name)
     is_read = mine.route.methods == {"GET"}
     made = await other.made_in(mine.route.path_format) if is_read else None
-    secrets = kept | secrets_of(other, made, *theirs.path.values())
+    secrets = secrets_of(other, made, *theirs.path.values())
+    foreign = two.secret if access.superuser else two.foreign[0]
     attacks = await Siege(world, other, intruders).on(access, mine, theirs)
     before = await rows()
-    faults = await faults_of(attacks, secrets)
+    faults = await faults_of(attacks, two.foreign[0], secrets)
     after = await rows()
     faults += [f"{table} was written" for table in after if after[table] != before[table]]
     assert not faults, "\n".join([f"{name}:", *faults])
     owned = [id for id in (*secrets_of(other), *theirs.path.values()) if is_uuid(id)]
     before = await rows(*owned)
     answer = await answered(name, mine)
-    assert access.superuser or not leaked(secrets, mine, answer), answer.text
+    told = foreign.told(mine, answer, also=() if access.superuser else secrets)
+    assert not told, f"was told {told}: {answer.text}"
     assert await rows(*owned) == before, "What is allowed changed what is the other's."
     # The ids that were attacked are of rows that are there.
     await answered(name, theirs)
@@ -154,21 +169,35 @@ async def test_a_route_admits_nobody_else(
     request.node.user_properties.append((f"attacks on {described(access)}", len(attacks)))
 
 
-@pytest.mark.parametrize("name", [name for name in ROUTES if access_of(name) is None])
-async def test_a_public_route_answers_anybody_and_tells_nothing(
-    world: World, other: World, name: str
-) -> None:
-    call = replace(await world.prepare(name), tenant=other.owner.tenant)
-    answer = await answered(name, call)
-    assert not leaked(secrets_of(other), call, answer), answer.text
+async def test_there_are_rows_of_every_kind_to_tell_of(two: TwoTenants) -> None:
+    for rows in two.rows:
+        without = [each.name for _, each in rows.tables() if not rows.made.get(each.name)]
+        assert not without, "Say in a ROWS of tests/routes what their rows need."
 
 
-async def test_what_is_served_beside_the_api_tells_nothing(
-    app: FastAPI, client: httpx.AsyncClient, other: World
+@pytest.mark.parametrize("name", ASKED_IN_TURN)
+async def test_an_answer_holds_nothing_of_another_tenant(
+    two: TwoTenants, moved: dict[str, str], rows: Callable[..., Awaitable[Rows]], name: str
 ) -> None:
-    for path in paths_beside(app):
-        answer = await send(client, "GET", path, tenant=other.owner.tenant)
-        assert not [secret for secret in secrets_of(other) if secret in answer.text], path
+    owner, access = two.theirs.owner, access_of(name)
+    faults = await two.faults_in_turns(name)
+    if access is not None:
+        faults += await two.faults_of_roles(name, access)
+    # A mail that is still to be sent writes into the row of its token.
+    await Mailbox(two.mine.components).of("")
+    before = await rows(str(owner.user_id), str(two.rows[1].tenant_id))
+    faults += await two.faults_of_names(name)
+    if await rows(str(owner.user_id), str(two.rows[1].tenant_id)) != before:
+        faults.append("naming the other tenant changed what is the other's")
+    if name in moved:
+        faults.append(f"when another tenant gets rows, what changes is {moved[name]}")
+    assert not faults, "\n".join([f"{name}:", *faults])
+
+
+async def test_what_is_served_beside_the_api_tells_nothing(world: World, two: TwoTenants) -> None:
+    for path in paths_beside(world.app):
+        answer = await send(world.client, "GET", path, tenant=two.theirs.owner.tenant)
+        assert not [text for text in two.foreign[0].texts if text in content_of(answer)], path
 
 
 def test_routes_admit_whom_they_are_meant_to() -> None:
