@@ -11,6 +11,9 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import Final
 
+from leaks import CHANGES, IMPORTS
+from leaks import ROUTES as LEAKS
+
 WEAKER: Final = {
     "SuperUser": "CurrentUser",
     "PersonalOwner": "OwnerUser",
@@ -253,6 +256,32 @@ def raw_reads(source: str, tree: ast.Module) -> Iterator[Found]:
         yield source.count("\n"), f"raw SELECT in {session}", edits, f"of_another_{n}"
 
 
+def leaks(source: str, tree: ast.Module) -> Iterator[Found]:
+    """Add each route that tells a tenant what is another's."""
+    end = len(source.encode())
+    for leak in LEAKS:
+        edits = ((end, end, IMPORTS), (end, end, leak.text))
+        yield source.count("\n"), leak.what, edits, leak.function
+
+
+def changes(path: str) -> Rule:
+    """Return the rule that makes each leak of a file."""
+
+    def rule(source: str, tree: ast.Module) -> Iterator[Found]:
+        text = source.encode()
+        for change in CHANGES:
+            if change.path == path:
+                edits = []
+                for before, after in change.edits:
+                    assert source.count(before) == 1, before
+                    start = text.index(before.encode())
+                    edits.append((start, start + len(before.encode()), after))
+                line = text.count(b"\n", 0, edits[0][0]) + 1
+                yield line, change.what, tuple(edits), ""
+
+    return rule
+
+
 RULES: Final[Iterable[tuple[str, Rule]]] = (
     ("app/api/context/*.py", bindings),
     ("app/api/dependencies/admission.py", refusals),
@@ -272,4 +301,6 @@ RULES: Final[Iterable[tuple[str, Rule]]] = (
     ),
     ("app/services/guarded_*.py", refusals),
     ("app/api/v1/projects.py", raw_reads),
+    ("app/api/v1/projects.py", leaks),
+    *((path, changes(path)) for path in sorted({change.path for change in CHANGES})),
 )

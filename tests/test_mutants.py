@@ -17,6 +17,7 @@ from typing import Final
 import pytest
 
 from conftest import Renderer
+from leaks import CHANGES, ROUTES
 from matrix import Answers, name
 from mutants import Mutant, mutants_of, mutated
 from plan import is_thin, turn
@@ -243,6 +244,13 @@ def test_no_hole_stays_unnoticed(
     found = mutants - equivalent - len(survivors)
     tell(f"{name(combination)}: {mutants} mutants, {found} found, {equivalent} change nothing")
     assert not survivors, "\n".join(f"{mutant.name}\n{mutant.diff}" for mutant in survivors)
+
+
+def test_leaks_are_of_every_kind(render: Renderer) -> None:
+    first = [mutant.rule for mutant in mutants_of(render(**COMBINATIONS[0]))]
+    whats = [*(leak.what for leak in ROUTES), *(change.what for change in CHANGES)]
+    assert len(whats) >= 20
+    assert [first.count(what) for what in whats] == [1] * len(whats)
 
 
 def test_reasons_are_of_mutants(render: Renderer) -> None:
