@@ -154,16 +154,28 @@ class TwoTenants:
             return []
         return [f"an owner of another tenant, here a member, was answered with {answer.text}"]
 
-    async def faults_of_names(self, name: str) -> list[str]:
+    async def keys(self, name: str) -> Mapping[str, str]:
+        """Return keys of globex's rows that are no UUIDs, so that acme may have rows with the same; to be asked for as acme."""
+        if not ROUTES[name].param_convertors:
+            return {}
+        call = await self.theirs.prepare(name)
+        if ROUTES[name].methods == {"GET"}:
+            # So that it is remembered, if anything is.
+            await call.send()
+        path = call.path
+        return {part: key for part, key in path.items() if not UNIQUE.search(key)}
+
+    async def faults_of_names(self, name: str, keys: Mapping[str, str]) -> list[str]:
         """Ask as the owner of acme, and name globex in each place of a text; return what was told of it."""
         operation, call = Operation(self.mine.app, name), await self.mine.prepare(name)
         is_for_once = any(place.secret for place in operation.texts())
         faults = []
         for place, text in [*self._said(operation), (None, "")]:
-            naming = place.saying(call, text) if place else await self._unasked(name, call)
+            naming = place.saying(call, text) if place else self._unasked(call, keys)
             answer = await naming.send()
             if told := self.foreign[_MINE].told(naming, answer):
-                faults.append(f"with {text!r} in {place or 'no parameter'} was told {told}")
+                said = f"with {text!r} in {place}" if place else "with words that no document has"
+                faults.append(f"{said} was told {told}")
             if answer.is_success and ROUTES[name].methods != {"GET"}:
                 self.foreign[_MINE].kept.add(text)
                 call = call if is_for_once or not place else await self.mine.prepare(name)
@@ -189,16 +201,15 @@ class TwoTenants:
         slug = str(self.theirs.owner.tenant)
         return [slug, rows.name, str(rows.tenant_id), rows.email, *stored]
 
-    async def _unasked(self, name: str, call: Call) -> Call:
+    def _unasked(self, call: Call, keys: Mapping[str, str]) -> Call:
         rows, slug = self.rows[_THEIRS], str(self.theirs.owner.tenant)
         words = {**dict.fromkeys(WORDS, slug), "tenant_id": str(rows.tenant_id)}
         headers = {f"X-{word.replace('_', '-').title()}": slug for word in WORDS}
-        path = call.path
-        if not all(UNIQUE.search(key) for key in path.values()):
-            # Both may have a row with that key: it is not refused, but must be one's own.
-            path = (await self.theirs.prepare(name)).path
         return replace(
-            call, path=path, query={**words, **call.query}, headers={**headers, **call.headers}
+            call,
+            path={**call.path, **keys},
+            query={**words, **call.query},
+            headers={**headers, **call.headers},
         )
 
     async def moved(self, names: Sequence[str]) -> dict[str, str]:

@@ -179,15 +179,16 @@ async def test_there_are_rows_of_every_kind_to_tell_of(two: TwoTenants) -> None:
 async def test_an_answer_holds_nothing_of_another_tenant(
     two: TwoTenants, moved: dict[str, str], rows: Callable[..., Awaitable[Rows]], name: str
 ) -> None:
-    owner, access = two.theirs.owner, access_of(name)
+    access, keys = access_of(name), await two.keys(name)
+    owned = (str(two.theirs.owner.user_id), str(two.rows[1].tenant_id))
     faults = await two.faults_in_turns(name)
     if access is not None:
         faults += await two.faults_of_roles(name, access)
     # A mail that is still to be sent writes into the row of its token.
     await Mailbox(two.mine.components).of("")
-    before = await rows(str(owner.user_id), str(two.rows[1].tenant_id))
-    faults += await two.faults_of_names(name)
-    if await rows(str(owner.user_id), str(two.rows[1].tenant_id)) != before:
+    before = await rows(*owned)
+    faults += await two.faults_of_names(name, keys)
+    if await rows(*owned) != before:
         faults.append("naming the other tenant changed what is the other's")
     if name in moved:
         faults.append(f"when another tenant gets rows, what changes is {moved[name]}")
