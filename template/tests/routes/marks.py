@@ -1,7 +1,7 @@
-"""What is one tenant's, so that it shows in any answer: rows of every table, each text and each key with its mark.
+"""Rows of every table for one tenant, with the tenant's mark in each text and each key.
 
-The tables are found in the models, so that yours join. A row that the database refuses as it is made here, for the sake
-of a CHECK of yours, is said in a `ROWS` of a module of yours in this folder: `ROWS = {"invoices": {"currency": "EUR"}}`.
+The tables come from the models, so your tables join. Where a CHECK refuses the row that is made up here, give its values
+in a `ROWS` of your own module in this folder: `ROWS = {"invoices": {"currency": "EUR"}}`.
 """
 
 import base64
@@ -42,7 +42,7 @@ ROWS: Final[dict[str, Mapping[str, object]]] = {"tenant_invites": {"status": "pe
 SECRET: Final = re.compile(
     r"hash|digest|secret|passw|token|api_?key|cipher|encrypted|credential", re.IGNORECASE
 )
-"""Names of columns whose text no answer holds, not even one to whom it belongs."""
+"""Names of columns whose text no answer may hold, not even an answer to its owner."""
 
 FEW, MANY = 101, 211
 """How many rows of a kind a tenant has at least: numbers that nothing else has."""
@@ -59,7 +59,7 @@ def new_mark() -> str:
 
 
 def forms(text: str) -> Iterator[str]:
-    """Yield how a text looks: as it is, in the digits of bytes, and in base64 at each place of three."""
+    """Yield a text, its bytes as hexadecimal digits, and its base64 at each of the three offsets."""
     raw = text.encode()
     yield text
     yield raw.hex()
