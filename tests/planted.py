@@ -51,7 +51,9 @@ def where(
 
 CONTEXT: Final = "src/app/api/context"
 ATTACKS: Final = "routes/test_attacks.py"
-SENDERS: Final = "test_invite_senders.py::test_an_acceptance_sees_a_role_that_is_changed_at_that_moment"
+SENDERS: Final = (
+    "test_invite_senders.py::test_an_acceptance_sees_a_role_that_is_changed_at_that_moment"
+)
 WORK: Final = "test_background_work.py::test_each_kind_of_work"
 
 # What names the tenant is asked for nothing: the token alone decides.

@@ -39,7 +39,7 @@ BUDGETS: Final[dict[str, Budget]] = {
     # Also the user, locked, whose address it is.
     "decline_my_invite": Budget(trips=6, statements=7),
     # Also the sender's role, the membership, and a session that starts.
-    "accept_my_invite": Budget(trips=17, statements=18),
+    "accept_my_invite": Budget(trips=18, statements=19),
     "create_tenant": Budget(trips=8, statements=9),
     # Also the state that it returns to.
     "restore_tenant": Budget(trips=6, statements=7),

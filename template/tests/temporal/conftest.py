@@ -1,8 +1,10 @@
 """Fixtures of the tests with Temporal: a database of their own, and the server that skips time."""
 
+import asyncio
 import shutil
 import sysconfig
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 from temporalio.client import Client
@@ -14,6 +16,7 @@ from app.core.settings_temporal import TemporalSettings
 from app.services.background_work import BackgroundWork
 from tests import background
 from tests.engines import TestedEngine
+from tests.patience import PATIENCE_SECONDS
 
 
 @pytest.fixture(scope="package")
@@ -36,10 +39,18 @@ async def time_skipping() -> AsyncIterator[WorkflowEnvironment]:
     """A server on which a timer of 30 days takes no time."""
     program = shutil.which("temporal-test-server", path=sysconfig.get_path("scripts"))
     assert program, "install the `dev` dependency group"
-    async with await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=program
-    ) as environment:
+    async with await _started(program) as environment:
         yield environment
+
+
+async def _started(program: str) -> WorkflowEnvironment:
+    # The library waits for five seconds, on a port that it has found free a moment before.
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            with suppress(RuntimeError):
+                return await WorkflowEnvironment.start_time_skipping(
+                    test_server_existing_path=program
+                )
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, SecretStr
 from app.core.emails import Email
 from app.core.security.passwords import MAX_LENGTH
 from app.core.slugs import Slug
-from app.schemas.base import Body, Name, at_most
+from app.schemas.base import Body, Name, ShownEmail, ShownName, ShownSlug, at_most
 from app.schemas.sessions import Token
 from app.schemas.users import UserRead, UserTenant
 
@@ -57,10 +57,10 @@ class Verification(Body):
 class RegistrationPreview(BaseModel):
     """What the holder of a registration's token may know before confirming it."""
 
-    email: str
-    full_name: str
-    tenant_name: str | None
-    tenant_slug: str | None
+    email: ShownEmail
+    full_name: ShownName
+    tenant_name: ShownName | None
+    tenant_slug: ShownSlug | None
     """Both are null if the tenant was given up."""
     registered_at: datetime
     sets_password: bool

@@ -54,11 +54,11 @@ class _LinkedUsers(LinkedUsers):
         self.verifications = EmailVerificationRepository(session)
         self.passwords = passwords
 
-    async def get(self, person: Person) -> tuple[User, bool]:
-        user, is_new = await super().get(person)
+    async def get(self, person: Person) -> User:
+        user = await super().get(person)
         if user.password_predates_proof:
             await self._end_password(user)
-        return user, is_new
+        return user
 
     def _proven(self, full_name: str) -> dict[str, Any]:
         return {**super()._proven(full_name), **self._no_password()}
