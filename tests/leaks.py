@@ -529,20 +529,21 @@ CHANGES: Final = [
                 '    conflicts = {"uq_projects_name": ProjectNameTaken}\n    pages = {}\n',
             ),
             (
-                "        rows = await self.session.rows(_NEWEST, **request.values())\n",
-                "        rows = self.pages.get(request)"
-                " or await self.session.rows(_NEWEST, **request.values())\n"
-                "        self.pages[request] = rows\n",
+                "        return await _NEWEST.read(self.session, request)\n",
+                "        page = self.pages.get(request) or await _NEWEST.read(self.session, request)\n"
+                "        self.pages[request] = page\n"
+                "        return page\n",
             ),
         ),
     ),
     Change(
         "app/repositories/public/audit_logs.py",
-        "a filter by action stands in the place of the tenant's",
+        "rows about users are shown whichever tenant they are of",
         (
             (
-                "col(AuditLog.tenant_id) == self.tenant_id,",
-                "(col(AuditLog.tenant_id) == self.tenant_id) | (col(AuditLog.action) == wanted.action),",
+                'where(col(AuditLog.tenant_id) == bindparam("tenant_id"))',
+                'where((col(AuditLog.tenant_id) == bindparam("tenant_id"))'
+                " | col(AuditLog.user_id).is_not(None))",
             ),
         ),
     ),

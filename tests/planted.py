@@ -89,7 +89,10 @@ NO_TENANT_IN_STATE = (
 )
 NO_INVITES = ("if user.email != invite.email:", "if user.email == invite.email:")
 ANY_SENDER = ("if role is None or not role.may_invite(invite.role):", "if role is None:")
-NO_RULE = ("and await self.rules.hold(tenant.id)", "and not await self.rules.hold(tenant.id)")
+NO_RULE = (
+    "if await self.rules.provider_required(facts.family_id, [tenant.id]):",
+    "if not await self.rules.provider_required(facts.family_id, [tenant.id]):",
+)
 OTHERS_STAY_OPEN = ("if is_first and before is not None:", "if False:")
 PASSWORD_STAYS = ("if user.password_predates_proof:", "if False:")
 LOGIN_SHELL = ('if name != "mail"', 'if name != "post"')
