@@ -40,6 +40,10 @@ class NotFound(AppError):
     status, code, title = 404, "not-found", "Not found"
 
 
+class StillReferenced(AppError):
+    status, code, title = 409, "still-referenced", "Other rows refer to it"
+
+
 class MethodNotAllowed(AppError):
     status, code, title = 405, "method-not-allowed", "The route does not know this method"
 

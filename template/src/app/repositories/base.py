@@ -6,11 +6,12 @@ from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm.attributes import flag_modified
 from sqlmodel import SQLModel
 
-from app.core.db.failures import constraint_of
+from app.core.db.failures import constraint_of, is_referred_to
 from app.core.db.sessions import LobbySession, Session, TenantSession
-from app.core.errors import AppError, NotFound
+from app.core.errors import AppError, NotFound, StillReferenced
 
 
 class Repository[S: Session, M: SQLModel]:
@@ -39,7 +40,9 @@ class Repository[S: Session, M: SQLModel]:
     async def find(self, id: UUID) -> M | None:
         """Return the row to change it, locked until the transaction ends, or `None`."""
         key: Any = self.model.__mapper__.primary_key[0]  # type: ignore[attr-defined]  # SQLModel's stubs omit it
-        return await self.session.scalar(select(self.model).where(key == id).with_for_update())
+        # Of this table alone: what a relationship joins is not locked, and an outer join could not be.
+        query = select(self.model).where(key == id).with_for_update(of=self.model)
+        return await self.session.scalar(query)
 
     async def add(self, row: M) -> M:
         """Insert `row` now, so that a violated constraint is this caller's error."""
@@ -52,6 +55,9 @@ class Repository[S: Session, M: SQLModel]:
     async def update(self, row: M, changes: Mapping[str, object]) -> M:
         """Apply `changes` to `row` and write them now."""
         for name, value in changes.items():
+            if isinstance(value, dict | list) and value is getattr(row, name):
+                # Changed in place: SQLAlchemy compares the object with itself.
+                flag_modified(row, name)
             setattr(row, name, value)
         try:
             await self.session.flush()
@@ -60,8 +66,17 @@ class Repository[S: Session, M: SQLModel]:
         return row
 
     async def remove(self, row: M) -> None:
-        """Delete `row` now."""
-        await self.session.remove(row)
+        """Delete `row` now.
+
+        Raises:
+            StillReferenced: other rows refer to it, and `conflicts` has no error for that.
+        """
+        try:
+            await self.session.remove(row)
+        except IntegrityError as exc:
+            if constraint_of(exc) not in self.conflicts and is_referred_to(exc):
+                raise StillReferenced from exc
+            self._raise_conflict(exc)
 
     def _raise_conflict(self, exc: IntegrityError) -> None:
         error = self.conflicts.get(constraint_of(exc) or "")

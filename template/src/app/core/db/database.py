@@ -12,10 +12,10 @@ from app.core.db import tenancy
 from app.core.db.admission import enter_tenant
 from app.core.db.checkout import Checkout
 from app.core.db.engine import create_pool, observe_statements
-from app.core.db.failures import is_transient
+from app.core.db.failures import is_transient, is_unfit_value
 from app.core.db.sessions import LobbySession, TenantSession
 from app.core.db.unit_of_work import ObserveQuery, UnitOfWork
-from app.core.errors import AppError, Unavailable
+from app.core.errors import AppError, InvalidRequest, Unavailable
 from app.core.settings import DatabaseSettings
 
 MIN_SERVER_VERSION: Final = 160000
@@ -111,6 +111,7 @@ class Database:
 
         Raises:
             Unavailable: the database did not answer, or asked to try again.
+            InvalidRequest: a value does not fit its column.
         """
         unit = UnitOfWork(self.engine, self._checkout, prelude=self._prelude, observe=self._observe)
         try:
@@ -120,7 +121,7 @@ class Database:
             raise
         except Exception as exc:
             await unit.rollback(cancelled=False)
-            _raise_if_transient(exc)
+            _raise_if_no_fault(exc)
             raise
         except BaseException:
             await unit.rollback(cancelled=True)
@@ -153,16 +154,18 @@ class Database:
             await unit.commit()
         except Exception as exc:
             await unit.rollback(cancelled=False)
-            _raise_if_transient(exc)
+            _raise_if_no_fault(exc)
             raise
         except BaseException:
             await unit.rollback(cancelled=True)
             raise
 
 
-def _raise_if_transient(exc: Exception) -> None:
+def _raise_if_no_fault(exc: Exception) -> None:
     if is_transient(exc):
         raise Unavailable from exc
+    if is_unfit_value(exc):
+        raise InvalidRequest("A value does not fit where it is stored.") from exc
 
 
 def _prelude(settings: DatabaseSettings) -> str:

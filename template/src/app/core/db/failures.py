@@ -56,6 +56,28 @@ def is_lost_connection(exc: BaseException) -> bool:
     return isinstance(driver_error(exc), _LOST_CONNECTION)
 
 
+_UNFIT: Final = (
+    asyncpg.exceptions.NumericValueOutOfRangeError,
+    asyncpg.exceptions.StringDataRightTruncationError,
+    asyncpg.exceptions.DatetimeFieldOverflowError,
+)
+
+
+def is_unfit_value(exc: BaseException) -> bool:
+    """Tell whether a value does not fit its column: a number too large, a text too long, a date that PostgreSQL lacks."""
+    error = driver_error(exc)
+    # The driver refuses some of them before it sends anything.
+    is_too_large = isinstance(error, asyncpg.DataError) and isinstance(
+        error.__cause__, OverflowError
+    )
+    return is_too_large or isinstance(error, _UNFIT)
+
+
+def is_referred_to(exc: BaseException) -> bool:
+    """Tell whether a row could not be deleted because other rows refer to it."""
+    return isinstance(driver_error(exc), asyncpg.ForeignKeyViolationError)
+
+
 def is_in_use(exc: BaseException) -> bool:
     """Tell whether something was not waited for any longer that another transaction holds."""
     return isinstance(driver_error(exc), asyncpg.exceptions.LockNotAvailableError)

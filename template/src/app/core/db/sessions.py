@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
-from sqlalchemy import Executable, Result, Select
+from sqlalchemy import Executable, Result, ScalarResult, Select
 from sqlmodel import SQLModel
 
 from app.core.db.query import Query
@@ -35,13 +35,18 @@ class Session:
 
     async def scalar[T](self, statement: Select[T]) -> T | None:
         """Return the first column of the first row, or `None`."""
-        orm = await self.unit.orm(self.side)
-        return await orm.scalar(statement)
+        return (await self._scalars(statement)).first()
 
     async def scalars[T](self, statement: Select[T]) -> list[T]:
-        """Return the first column of every row."""
+        """Return the first column of every row; of a model each row once, whatever is joined."""
+        return list(await self._scalars(statement))
+
+    async def _scalars[T](self, statement: Select[T]) -> ScalarResult[T]:
         orm = await self.unit.orm(self.side)
-        return list(await orm.scalars(statement))
+        found = await orm.scalars(statement)
+        # A joined collection repeats its owner.
+        is_model = isinstance(statement.column_descriptions[0]["expr"], type)
+        return found.unique() if is_model else found
 
     async def add(self, row: SQLModel) -> None:
         """Insert `row` now."""

@@ -1,0 +1,134 @@
+"""What every repository answers to rows and values that the database refuses."""
+
+from decimal import Decimal
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Column, Numeric, SmallInteger, select
+from sqlalchemy.orm import registry
+from sqlmodel import Field, Relationship, SQLModel, col
+
+from app.core.db.sessions import TenantSession
+from app.core.errors import AlreadyMember, InvalidRequest, StillReferenced
+from app.models.base import JsonObject
+from app.repositories.base import TenantRepository
+from tests.migrating import Migrating
+
+
+class Base(SQLModel, registry=registry()):
+    """Of no tree: no migration may find these."""
+
+
+class Shelf(Base, table=True):
+    __tablename__ = "shelves"
+    id: int = Field(primary_key=True)
+    name: str = Field(default="", max_length=5)
+    places: int = Field(default=0, sa_column=Column(SmallInteger))
+    height: Decimal = Field(default=Decimal(0), sa_column=Column(Numeric(4, 2)))
+    labels: dict[str, Any] = Field(default_factory=dict, sa_type=JsonObject)
+    books: list["Book"] = Relationship(
+        back_populates="shelf",
+        sa_relationship_kwargs={"lazy": "joined", "passive_deletes": "all"},
+    )
+
+
+class Book(Base, table=True):
+    __tablename__ = "books"
+    id: int = Field(primary_key=True)
+    shelf_id: int = Field(foreign_key="shelves.id")
+    shelf: Shelf = Relationship(
+        back_populates="books", sa_relationship_kwargs={"lazy": "joined", "innerjoin": False}
+    )
+
+
+class ShelfRepository(TenantRepository[Shelf]):
+    model = Shelf
+
+
+class NamedShelfRepository(TenantRepository[Shelf]):
+    model = Shelf
+    conflicts = {"books_shelf_id_fkey": AlreadyMember}
+
+
+TABLES = (
+    "shelves (id int PRIMARY KEY, name varchar(5), places smallint, height numeric(4, 2), labels jsonb)",
+    "books (id int PRIMARY KEY, shelf_id int REFERENCES tenant_acme.shelves)",
+)
+
+
+@pytest.fixture
+async def open_shelves(migrating: Migrating) -> Any:
+    """What opens sessions of a tenant that has the tables."""
+    for table in TABLES:
+        await migrating.execute(f"CREATE TABLE tenant_acme.{table}")
+    acme = await migrating.tenant("acme")
+    return lambda: migrating.work.database.tenant(acme.id)
+
+
+async def filled(session: TenantSession) -> Shelf:
+    shelf = await ShelfRepository(session).add(Shelf(id=1))
+    await TenantRepository[Book](session).add(Book(id=1, shelf_id=1))
+    return shelf
+
+
+@pytest.mark.parametrize(
+    ("repository", "error"),
+    [(ShelfRepository, StillReferenced), (NamedShelfRepository, AlreadyMember)],
+)
+async def test_a_row_that_others_refer_to_is_not_deleted(
+    open_shelves: Any, repository: type[TenantRepository[Shelf]], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        async with open_shelves() as session:
+            await repository(session).remove(await filled(session))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"id": 2**31},
+        {"id": 2**63},
+        {"id": 1, "places": 2**15},
+        {"id": 1, "height": Decimal("123.45")},
+        {"id": 1, "name": "too long"},
+    ],
+)
+async def test_a_value_that_does_not_fit_its_column_is_the_clients(
+    open_shelves: Any, values: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidRequest):
+        async with open_shelves() as session:
+            await ShelfRepository(session).add(Shelf(**values))
+
+
+async def test_a_wrong_type_is_the_codes_own(open_shelves: Any) -> None:
+    values: dict[str, Any] = {"id": 1, "name": 7}
+    with pytest.raises(Exception, match="expected str") as raised:
+        async with open_shelves() as session:
+            await ShelfRepository(session).add(Shelf(**values))
+    assert not isinstance(raised.value, InvalidRequest)
+
+
+async def test_json_that_is_changed_in_place_and_given_back_is_stored(open_shelves: Any) -> None:
+    async with open_shelves() as session:
+        await ShelfRepository(session).add(Shelf(id=1, labels={"of": ["a"]}))
+    async with open_shelves() as session:
+        shelf = await session.scalar(select(Shelf))
+        shelf.labels["of"].append("b")
+        await ShelfRepository(session).update(shelf, {"labels": shelf.labels})
+    async with open_shelves() as session:
+        assert (await session.scalar(select(Shelf))).labels == {"of": ["a", "b"]}
+
+
+async def test_joined_relationships_are_read_with_their_rows(open_shelves: Any) -> None:
+    async with open_shelves() as session:
+        await filled(session)
+        await TenantRepository[Book](session).add(Book(id=2, shelf_id=1))
+    async with open_shelves() as session:
+        shelf = await ShelfRepository(session).get(cast("UUID", 1))
+        assert sorted(book.id for book in shelf.books) == [1, 2]
+    async with open_shelves() as session:
+        [shelf] = await session.scalars(select(Shelf))
+        assert sorted(book.id for book in shelf.books) == [1, 2]
+        assert await session.scalars(select(col(Book.shelf_id))) == [1, 1]
