@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import GetJsonSchemaHandler
-from pydantic_core import CoreSchema
 
 # What moves a terminal's cursor, ends a line, or turns the rest of one round (Unicode: Cc, Zl, Zp, and the embeddings,
 # overrides and isolates of UAX #9). The marks that right-to-left text needs are none of these.
@@ -29,7 +28,7 @@ class Published:
     pattern: str
 
     def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+        self, schema: Any, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         """Return the schema with this pattern."""
         return {**handler(schema), "pattern": self.pattern}

@@ -13,10 +13,10 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     StringConstraints,
+    TypeAdapter,
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import to_json
 
 from app.core.one_line import ONE_LINE_PATTERN, Published, is_one_line
 from app.core.slugs import SLUG_MAX_LENGTH
@@ -28,6 +28,7 @@ ANSWER_BYTES: Final = 256 * 1024
 PAGE_BYTES: Final = 128 * 1024
 """Where a page ends before its limit; a row that is larger is a page."""
 
+_JSON: Final = TypeAdapter(Any)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CURSOR_BYTES: Final = 24
 CURSOR_LENGTH: Final = 32
@@ -170,7 +171,7 @@ def fitting[T](rows: list[T], limit: int) -> list[T]:
     """Return the first rows: at most `limit`, and no more than fit a page, but the first in any case."""
     size = 0
     for number, row in enumerate(rows[:limit]):
-        size += len(to_json(row))
+        size += len(_JSON.dump_json(row))
         if number and size > PAGE_BYTES:
             return rows[:number]
     return rows[:limit]
