@@ -1,5 +1,6 @@
 """What every repository answers to rows and values that the database refuses."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
@@ -26,6 +27,7 @@ class Shelf(Base, table=True):
     name: str = Field(default="", max_length=5)
     places: int = Field(default=0, sa_column=Column(SmallInteger))
     height: Decimal = Field(default=Decimal(0), sa_column=Column(Numeric(4, 2)))
+    since: datetime | None = None
     labels: dict[str, Any] = Field(default_factory=dict, sa_type=JsonObject)
     books: list["Book"] = Relationship(
         back_populates="shelf",
@@ -52,7 +54,7 @@ class NamedShelfRepository(TenantRepository[Shelf]):
 
 
 TABLES = (
-    "shelves (id int PRIMARY KEY, name varchar(5), places smallint, height numeric(4, 2), labels jsonb)",
+    "shelves (id int PRIMARY KEY, name varchar(5), places smallint, height numeric(4, 2), since timestamptz, labels jsonb)",
     "books (id int PRIMARY KEY, shelf_id int REFERENCES tenant_acme.shelves)",
 )
 
@@ -92,6 +94,7 @@ async def test_a_row_that_others_refer_to_is_not_deleted(
         {"id": 1, "places": 2**15},
         {"id": 1, "height": Decimal("123.45")},
         {"id": 1, "name": "too long"},
+        {"id": 1, "since": datetime(2026, 1, 1)},  # noqa: DTZ001  no zone is the point
     ],
 )
 async def test_a_value_that_does_not_fit_its_column_is_the_clients(

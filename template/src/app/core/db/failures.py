@@ -4,7 +4,7 @@ from typing import Final
 
 import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 _TRANSIENT: Final = (
@@ -64,7 +64,10 @@ _UNFIT: Final = (
 
 
 def is_unfit_value(exc: BaseException) -> bool:
-    """Tell whether a value does not fit its column: a number too large, a text too long, a date that PostgreSQL lacks."""
+    """Tell whether a value does not fit its column: a number too large, a text too long, a time without a zone."""
+    if isinstance(exc, StatementError) and not isinstance(exc, DBAPIError):
+        # The column's type has refused it.
+        return isinstance(exc.orig, ValueError)
     error = driver_error(exc)
     # The driver refuses some of them before it sends anything.
     is_too_large = isinstance(error, asyncpg.DataError) and isinstance(
