@@ -2,16 +2,18 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from types import ModuleType
 from uuid import UUID
 
+import fastapi
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, WebSocket
 from sqlalchemy import delete, update
 from sqlmodel import col
 
 from app.api.dependencies.admission import OptionalUser
-from app.api.routing import APIRouter
+from app.api.routing import APIRouter, router_of
 from app.core.db.revisions import tenant_heads
 from app.core.errors import TenantNotMigrated
 from app.core.identifiers import utcnow
@@ -38,6 +40,14 @@ type Record = Callable[[list[str] | None], Awaitable[None]]
 @router.get("")
 async def greet(user: OptionalUser) -> UUID | None:
     return user.id if user else None
+
+
+notes = APIRouter(prefix="/customers/{customer_id}/notes")
+
+
+@notes.get("/{n}")
+async def read_note(customer_id: str, n: int, _user: OptionalUser) -> tuple[str, int]:
+    return customer_id, n
 
 
 def code(answer: httpx.Response) -> tuple[int, str]:
@@ -187,3 +197,49 @@ async def test_a_schema_newer_than_the_code_is_served(factory: Factory, recorded
     for migrations in ([*(acme.migrations or ()), "of_the_next_release"], None):
         await recorded(migrations)
         assert (await member.get(PATH)).status_code == 200
+
+
+async def test_a_prefix_may_have_parameters(settings: Settings) -> None:
+    app = create_app(settings)
+    app.include_router(notes)
+    transport = httpx.ASGITransport(app)
+    async with (
+        started(app),
+        httpx.AsyncClient(transport=transport, base_url="http://testserver") as client,
+    ):
+        answer = await client.get("/customers/7a/notes/8")
+    assert (answer.status_code, answer.json()) == (200, ["7a", 8])
+
+
+async def _socket(_websocket: WebSocket) -> None: ...
+
+
+def _with_a_socket() -> APIRouter:
+    made = APIRouter(prefix="/mine")
+    made.add_api_websocket_route("/socket", _socket)
+    return made
+
+
+def _with_a_nested_router(nested: fastapi.APIRouter) -> APIRouter:
+    made = APIRouter(prefix="/mine")
+    made.include_router(nested)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("refused", "said"),
+    [
+        (fastapi.APIRouter(), "import APIRouter from app.api.routing"),
+        (_with_a_socket(), "/mine/socket would admit nobody"),
+        (_with_a_nested_router(router), "a router inside the router would admit nobody"),
+        (_with_a_nested_router(fastapi.APIRouter()), "would admit nobody"),
+    ],
+    ids=["FastAPI's", "a socket", "nested", "FastAPI's, nested"],
+)
+def test_what_would_admit_nobody_is_refused_at_the_start(
+    refused: fastapi.APIRouter, said: str
+) -> None:
+    module = ModuleType("app.api.v1.mine")
+    vars(module)["router"] = refused
+    with pytest.raises(TypeError, match=f"app.api.v1.mine: .*{said}"):
+        router_of(module)

@@ -75,7 +75,8 @@ class APIRouter(fastapi.APIRouter):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Tell whether a route of this router answers, without trying each where none can."""
-        if self.prefix not in scope["path"]:
+        # As far as it is the same in every path: a parameter is not.
+        if self.prefix.partition("{")[0] not in scope["path"]:
             return Match.NONE, {}
         return super().matches(scope)
 
@@ -120,9 +121,16 @@ def router_of(module: ModuleType) -> APIRouter:
     """Return a module's `router`.
 
     Raises:
-        TypeError: it is FastAPI's own, whose routes would admit nobody.
+        TypeError: it has a route that would answer without asking who calls. The message says what to write instead.
     """
     router = module.router
     if not isinstance(router, APIRouter):
         raise TypeError(f"{module.__name__}: import APIRouter from app.api.routing")
+    for route in router.routes:
+        if not isinstance(route, AdmittingRoute):
+            what = getattr(route, "path", None) or "a router inside the router"
+            raise TypeError(
+                f"{module.__name__}: {what} would admit nobody. Only routes of the router itself are admitted, and no"
+                " WebSocket: give a nested router a module of its own in api/v1, with the whole prefix."
+            )
     return router
