@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from conftest import Renderer, commit, files, git
 
@@ -40,6 +41,47 @@ def test_plain_copy_from_a_git_repository(template: Path, tmp_path: Path) -> Non
     )
     assert done.returncode == 0, done.stderr
     assert "_commit: " in (tmp_path / "service/.copier-answers.yml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("short", "url"),
+    [
+        ("gh:org/lobby-saas", "https://github.com/org/lobby-saas"),
+        ("gl:org/lobby-saas.git", "https://gitlab.com/org/lobby-saas.git"),
+    ],
+)
+def test_bots_read_where_the_template_is(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short: str, url: str
+) -> None:
+    """Renovate takes `_src_path` for a URL, so the short form is written out; Copier goes on with that."""
+    origin = _as_repository(template, tmp_path / "origin")
+    git(origin, "tag", "v1.0.0")
+    host = url.partition("org")[0]
+    settings = tmp_path / "gitconfig"
+    # Of what begins alike git takes the longest.
+    settings.write_text(
+        f'[url "{origin}"]\n'
+        f"insteadOf = {host}org/lobby-saas\ninsteadOf = {host}org/lobby-saas.git\n"
+    )
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+    service = tmp_path / "service"
+
+    done = copier("copy", "--defaults", short, str(service))
+    assert done.returncode == 0, done.stderr
+    answers = yaml.safe_load((service / ".copier-answers.yml").read_text())
+    assert (answers["_src_path"], answers["_commit"]) == (url, "v1.0.0")
+
+    git(service, "init", "--quiet")
+    commit(service)
+    (origin / "README.md").write_text("The next release.\n")
+    commit(origin)
+    git(origin, "tag", "v1.1.0")
+    checked = copier("check-update", "--output-format", "json", str(service))
+    assert "1.1.0" in checked.stdout, checked.stdout + checked.stderr
+    updated = copier("update", "--defaults", str(service))
+    assert updated.returncode == 0, updated.stderr
+    answers = yaml.safe_load((service / ".copier-answers.yml").read_text())
+    assert (answers["_src_path"], answers["_commit"]) == (url, "v1.1.0")
 
 
 def test_fast_render_of_the_tests_writes_the_same(
