@@ -37,6 +37,29 @@ def _base_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _origin(value: str) -> str:
+    if value == "*":
+        return value
+    if "*" in value:
+        raise ValueError(f"{value}: list each origin, or write * for all")
+    right = _origin_of(value if "//" in value else f"https://{value}")
+    if right is None:
+        raise ValueError(f"{value}: must look like https://app.example.com")
+    if value != right:
+        raise ValueError(f"{value}: browsers send {right}")
+    return value
+
+
+def _origin_of(url: str) -> str | None:
+    # As browsers write it: RFC 6454, 6.2.
+    if not is_url(url, "http", "https"):
+        return None
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    is_default = parts.port in (None, {"http": 80, "https": 443}[parts.scheme])
+    return f"{parts.scheme}://{host}" + ("" if is_default else f":{parts.port}")
+
+
 def _from_json(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -47,5 +70,7 @@ def _from_json(value: object) -> object:
 
 
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
+Origin = Annotated[str, AfterValidator(_origin)]
+"""What a browser sends as `Origin`, or `*`."""
 FromJson = BeforeValidator(_from_json)
 """The value is written as JSON, in `Annotated[..., FromJson]`."""
