@@ -32,7 +32,17 @@ def test_every_question_explains_itself_and_has_a_default() -> None:
 
 
 @pytest.mark.parametrize(
-    "project_name", ["Acme", "Café Zoé & Söhne (EU)", "x", "2nd Street", "a" * 60, "Bob's, Ltd."]
+    "project_name",
+    [
+        "Acme",
+        "Café Zoé & Söhne (EU)",
+        "Bob’s – École",
+        "E\u0301cole",
+        "x",
+        "2nd Street",
+        "a" * 60,
+        "Bob's, Ltd.",
+    ],
 )
 def test_good_name(render: Renderer, project_name: str) -> None:
     # A slug must start with a letter; this one is found in every name that has one.
@@ -72,6 +82,8 @@ REFUSED = [
     ("description", 'The "best" one.', "without double quotes"),
     ("description", "Two\nlines.", "without double quotes"),
     ("description", "C:\\temp", "without double quotes"),
+    ("description", "Two\u2028lines.", "Use one line"),
+    ("description", "Turned \u202eround.", "turn text round"),
     ("description", "a" * 200, "use at most 76"),
     ("tenant_strategy", "cookie", "'cookie' is not in ['header', 'subdomain', 'path', 'token'"),
     ("background_engine", "cron", "'cron' is not in ['temporal', 'postgres', 'inline']"),

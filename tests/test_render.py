@@ -204,9 +204,10 @@ def test_types(
     [
         {"project_name": "Bob's, Café & Söhne (EU) - Nr. 2", "project_slug": "bobs"},
         {"project_name": "n" * 60, "project_slug": "s" * 40, "description": "d" * 76},
+        {"project_name": "Bob’s – École", "description": "Bills – for people’s café, Привет"},
         {"description": "Bills 'tenants', 100 % of them: $5 each #1 — <ok> [x](y) & more."},
     ],
-    ids=["punctuation", "longest", "description"],
+    ids=["punctuation", "longest", "typography", "description"],
 )
 def test_free_text_leaves_files_clean(render: Renderer, answers: Answers) -> None:
     service = render(**answers)
