@@ -21,6 +21,9 @@ commands: Final = typer.Typer(add_completion=False)
 @commands.command()
 def migrate(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before something drops.")] = False,
+    allow_failed_tenants: Annotated[
+        bool, typer.Option("--allow-failed-tenants", help="Exit with 0 although tenants failed.")
+    ] = False,
     undo: Annotated[
         TreeChoice | None, typer.Option(help="Take your newest migration of a tree back instead.")
     ] = None,
@@ -35,8 +38,13 @@ def migrate(
         if asks and not _person_agrees():
             raise Refused("Nothing was done, as nobody has agreed. With --yes nobody is asked.")
         asyncio.run(_undo(settings.database, undo.value))
-    elif failed := asyncio.run(_migrate(settings.database, _person_agrees if asks else _agreed)):
-        raise Refused(f"Not migrated: {', '.join(failed)}. Remove the cause and run this again.")
+        return
+    failed = asyncio.run(_migrate(settings.database, _person_agrees if asks else _agreed))
+    if failed:
+        sentence = f"Not migrated: {', '.join(failed)}. Remove the cause and run this again."
+        if not allow_failed_tenants:
+            raise Refused(sentence)
+        typer.echo(sentence, err=True)
 
 
 def _agreed() -> bool:
