@@ -187,6 +187,11 @@ def record(service: Path, outcome: Outcome) -> None:
     (service.parent / "suite.json").write_text(json.dumps(vars(outcome)))
 
 
+def users_service(service: Path) -> Path:
+    """Return where a render is kept with what a team has added to it; nothing is there unless a test has added it."""
+    return service.parent / "users" / "service"
+
+
 def recorded(service: Path) -> Outcome | None:
     """Return the outcome that was kept, if one was."""
     kept = service.parent / "suite.json"

@@ -14,7 +14,7 @@ import pytest
 from conftest import Renderer
 from matrix import Answers, combinations, name
 from plan import SHARES, Share, is_thin, plan, turn
-from suites import Outcome, recorded, run_suite, serving, spread
+from suites import Outcome, recorded, run_suite, serving, spread, users_service
 
 pytestmark = pytest.mark.serial
 
@@ -55,8 +55,13 @@ def suites(render: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     def run(service: Path, share: Share) -> Outcome:
         if RECORDED and not share.tests and (outcome := recorded(service)):
             return outcome
+        users = users_service(service)
         folder = folders.get()
         try:
+            if RECORDED and not share.tests and users.exists():
+                outcome = run_suite(users, folder, environment, is_users=True)
+                outcome.environment = "with a resource of a team's"
+                return outcome
             return run_suite(service, folder, environment, *ARGUMENTS, *share.tests)
         finally:
             folders.put(folder)
