@@ -50,7 +50,7 @@ def where(
 
 
 CONTEXT: Final = "src/app/api/context"
-ATTACKS: Final = "routes/test_attacks.py"
+ATTACKS: Final = "routes/test_attacks.py::test_a_route_admits_nobody_else"
 SENDERS: Final = (
     "test_invite_senders.py::test_an_acceptance_sees_a_role_that_is_changed_at_that_moment"
 )
