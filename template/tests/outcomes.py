@@ -23,7 +23,9 @@ async def assert_completed(work: BackgroundWork, execution_id: UUID) -> None:
     assert execution.created_at <= execution.started_at <= execution.finished_at
 
 
-async def assert_failed(work: BackgroundWork, execution_id: UUID, error: str) -> None:
+async def assert_failed(
+    work: BackgroundWork, execution_id: UUID, error: str | tuple[str, ...]
+) -> None:
     """Check what the row of an execution says that was given up, to the operator who lists such rows."""
     execution = await background.execution(work, execution_id)
     assert execution.status is WorkflowStatus.FAILED
@@ -48,7 +50,9 @@ async def assert_provisioned(work: BackgroundWork, requested: Requested) -> None
     await assert_completed(work, provisioning.id)
 
 
-async def assert_compensated(work: BackgroundWork, requested: Requested, error: str) -> None:
+async def assert_compensated(
+    work: BackgroundWork, requested: Requested, error: str | tuple[str, ...]
+) -> None:
     """Check that nothing is left of a tenant that could not be made, and that its row says why."""
     tenant = await background.tenant(work, requested.tenant_id)
     assert tenant.status is TenantStatus.FAILED

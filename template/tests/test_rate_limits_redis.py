@@ -55,7 +55,7 @@ async def test_two_processes_count_together(make_limiter: MakeLimiter) -> None:
 
 
 async def test_what_is_given_back_is_free_again(make_limiter: MakeLimiter) -> None:
-    limiter = make_limiter(client="2 per 1 hour", login_account="2 per 1 hour")
+    limiter = make_limiter(client="2 per 1 hour")
     assert await allowed(limiter, 3, "a") == 2
     await limiter.give_back("client", "a")
     # It goes with the next hit's round trip, whatever that counts, and never below nothing.
