@@ -148,20 +148,36 @@ async def request_tenant(work: BackgroundWork) -> Requested:
     return Requested(tenant.id, execution.id, owner.id, owner.email)
 
 
-async def request_mail(work: BackgroundWork) -> tuple[TenantInvite, WorkflowExecution]:
-    """Do what `POST /invites` does, in a tenant of its own."""
+async def request_mails(
+    work: BackgroundWork, count: int
+) -> list[tuple[TenantInvite, WorkflowExecution]]:
+    """Do what so many `POST /invites` do, in one new tenant."""
     owner = await add_user(work)
     tenant = await add_tenant(work, owner, TenantStatus.READY)
-    invite = TenantInvite(
-        tenant_id=tenant.id,
-        email=f"guest-{secrets.token_hex(6)}@example.test",
-        role=Role.MEMBER,
-        invited_by=owner.id,
-        expires_at=utcnow() + timedelta(hours=24),
-    )
+    invites = [
+        TenantInvite(
+            tenant_id=tenant.id,
+            email=f"guest-{secrets.token_hex(6)}@example.test",
+            role=Role.MEMBER,
+            invited_by=owner.id,
+            expires_at=utcnow() + timedelta(hours=24),
+        )
+        for _ in range(count)
+    ]
     async with work.database.lobby() as lobby:
-        await lobby.add(invite)
-        return invite, await WorkflowRequests(lobby).send_email(Mail.INVITE, invite.id)
+        requests = WorkflowRequests(lobby)
+        for invite in invites:
+            await lobby.add(invite)
+        return [
+            (invite, await requests.send_email(Mail.INVITE, invite.id, tenant_id=tenant.id))
+            for invite in invites
+        ]
+
+
+async def request_mail(work: BackgroundWork) -> tuple[TenantInvite, WorkflowExecution]:
+    """Do what `POST /invites` does, in a tenant of its own."""
+    [requested] = await request_mails(work, 1)
+    return requested
 
 
 async def request_clean_up(work: BackgroundWork) -> tuple[UUID, UUID]:

@@ -60,6 +60,22 @@ async def test_each_kind_of_work(
     assert [mail for mail in post.received if invite.email in mail]
 
 
+async def test_many_mails_of_one_tenant_hold_up_nobody(
+    engine: TestedEngine, work: BackgroundWork, separate: Settings, post: SmtpServer
+) -> None:
+    await background.request_mails(work, 40)
+    invite, _ = await background.request_mail(work)
+    post.received.clear()
+
+    async with post.open(), engine.running(work, separate):
+        await background.eventually(lambda: background.all_have_ended(work))
+
+    [place] = [place for place, mail in enumerate(post.received) if invite.email in mail]
+    # Those that were under way at the same time may come before it.
+    assert place < 25
+    assert len(post.received) == 41
+
+
 async def test_two_engines_make_each_tenant_once(
     engine: TestedEngine, work: BackgroundWork, separate: Settings, post: SmtpServer
 ) -> None:

@@ -14,6 +14,7 @@ from app.models.public.workflow_claims import WorkflowClaim
 from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind, WorkflowStatus
 from app.repositories.public.workflow_claims import WorkflowClaims
 from app.repositories.public.workflow_queue import WorkflowQueue
+from app.services.background_work import BackgroundWork
 from tests import background
 
 pytestmark = pytest.mark.thorough
@@ -23,12 +24,17 @@ LONG, OVER = timedelta(minutes=1), timedelta(seconds=-1)
 
 
 @pytest.fixture(scope="module")
-async def database(settings: Settings, admin_url: str) -> AsyncIterator[Database]:
+async def work(settings: Settings, admin_url: str) -> AsyncIterator[BackgroundWork]:
     async with (
         background.separate(settings, admin_url) as separate,
-        Database(separate.database) as database,
+        background.working(separate) as work,
     ):
-        yield database
+        yield work
+
+
+@pytest.fixture(scope="module")
+def database(work: BackgroundWork) -> Database:
+    return work.database
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +75,16 @@ async def test_the_oldest_come_first(database: Database) -> None:
 
     assert sorted(await claim(database, limit=2)) == ids[:2]
     assert [*await claim(database, limit=2)] == ids[2:]
+
+
+async def test_tenants_take_turns(database: Database, work: BackgroundWork) -> None:
+    many = [mail.id for _, mail in await background.request_mails(work, 3)]
+    [(_, other)] = await background.request_mails(work, 1)
+
+    # What is in hand keeps its turn.
+    assert [*await claim(database, limit=1)] == many[:1]
+    assert [*await claim(database, limit=1)] == [other.id]
+    assert [*await claim(database)] == many[1:]
 
 
 async def test_two_processes_never_get_the_same(database: Database) -> None:

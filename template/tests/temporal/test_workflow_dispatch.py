@@ -15,21 +15,28 @@ from app.repositories.public.workflow_dispatch import (
     CHECK_INTERVAL,
     CHECK_INTERVAL_OF_DELETIONS,
     CLAIM_LEASE,
+    PLACES,
     WorkflowDispatch,
 )
 from app.repositories.public.workflow_queue import WorkflowQueue
+from app.services.background_work import BackgroundWork
 from tests import background
 
 pytestmark = pytest.mark.thorough
 
 
 @pytest.fixture(scope="module")
-async def database(settings: Settings, admin_url: str) -> AsyncIterator[Database]:
+async def work(settings: Settings, admin_url: str) -> AsyncIterator[BackgroundWork]:
     async with (
         background.separate(settings, admin_url) as separate,
-        Database(separate.database) as database,
+        background.working(separate) as work,
     ):
-        yield database
+        yield work
+
+
+@pytest.fixture(scope="module")
+def database(work: BackgroundWork) -> Database:
+    return work.database
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +82,21 @@ async def test_the_oldest_come_first(database: Database) -> None:
 
     assert sorted(await claim(database, 2)) == ids[:2]
     assert await claim(database, 2) == ids[2:]
+
+
+async def test_tenants_take_turns_and_have_their_places(
+    database: Database, work: BackgroundWork
+) -> None:
+    many = [mail.id for _, mail in await background.request_mails(work, PLACES + 2)]
+    [(_, other)] = await background.request_mails(work, 1)
+
+    assert sorted(await claim(database, 2)) == [many[0], other.id]
+    await mark_running(database, many[0], other.id)
+    assert sorted(await claim(database, PLACES)) == many[1:PLACES]
+
+    # One that ends makes room for the next.
+    await close(database, many[0], WorkflowStatus.COMPLETED)
+    assert await claim(database, PLACES) == [many[PLACES]]
 
 
 async def test_two_workers_never_get_the_same(database: Database) -> None:

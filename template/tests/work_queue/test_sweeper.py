@@ -67,6 +67,7 @@ async def test_mail_that_lost_its_job_is_still_the_last(
     id = await lose_job(work, driver, HOUR)
 
     await Sweeper(driver, HOUR).enqueue_lost()
+    await Sweeper(driver, HOUR).take_turns()
 
     assert await payloads(driver) == [str(each).encode() for each in (id, mail.id)]
 
@@ -156,3 +157,27 @@ async def test_readiness_follows_postgres(work: BackgroundWork, separate: Settin
 
 async def _is(engine: Engine, *, ready: bool) -> bool:
     return engine.is_ready() is ready
+
+
+async def test_tenants_take_turns(work: BackgroundWork, driver: ObservedDriver) -> None:
+    await background.end_all(work)
+    await driver.execute("DELETE FROM queue.pgqueuer")
+    many = [mail.id for _, mail in await background.request_mails(work, 3)]
+    [(_, other)] = await background.request_mails(work, 1)
+    assert await in_order(driver) == [many[0], other.id, *many[1:]]
+
+    # What was done before makes the others' turns earlier, and those of new requests no earlier than theirs.
+    await driver.execute("DELETE FROM queue.pgqueuer WHERE dedupe_key = $1", str(many[0]))
+    await driver.execute("DELETE FROM queue.pgqueuer WHERE dedupe_key = $1", str(many[1]))
+    [(_, later)] = await background.request_mails(work, 1)
+    assert await in_order(driver) == [other.id, later.id, many[2]]
+    await Sweeper(driver, HOUR).take_turns()
+
+    assert await in_order(driver) == [many[2], other.id, later.id]
+
+
+async def in_order(driver: ObservedDriver) -> list[UUID]:
+    rows = await driver.fetch(
+        "SELECT dedupe_key FROM queue.pgqueuer WHERE status = 'queued' ORDER BY priority DESC, id"
+    )
+    return [UUID(str(row["dedupe_key"])) for row in rows]

@@ -160,11 +160,12 @@ class Engine:
             await request_clean_up(self.work.database)
             await sweeper.forget()
 
-        async def enqueue_lost(_schedule: Schedule) -> None:
+        async def put_right(_schedule: Schedule) -> None:
             await sweeper.enqueue_lost()
+            await sweeper.take_turns()
 
         clock.schedule("request_clean_up", EVERY_HOUR)(clean_up)
-        clock.schedule("enqueue_lost", EVERY_MINUTE)(enqueue_lost)
+        clock.schedule("enqueue_lost", EVERY_MINUTE)(put_right)
         return clock
 
     @staticmethod

@@ -6,7 +6,6 @@ from typing import Final
 import structlog
 from pgqueuer import AsyncpgDriver
 
-from app.models.public.workflow_executions import WorkflowKind
 from app.work_queue.queries import queries
 
 log = structlog.get_logger(__name__)
@@ -22,6 +21,23 @@ WHERE status IN ('pending', 'running') AND created_at < now() - interval '1 minu
       WHERE dedupe_key = workflow_executions.id::text AND status IN ('queued', 'picked')
   )
 ORDER BY workflow_executions.id LIMIT $1
+"""
+
+# A job's turn is that of the moment in which it was asked for. Those before it are done, and new ones of others
+# would have the first turn for ever.
+_TURNS: Final = """
+WITH waiting AS (
+    SELECT id, dedupe_key FROM queue.pgqueuer
+    WHERE status = 'queued' ORDER BY id FOR UPDATE SKIP LOCKED
+), turns AS (
+    SELECT waiting.id, queue.priority_of(e.kind, row_number() OVER (
+        PARTITION BY coalesce(e.tenant_id, e.id) ORDER BY e.id
+    )) AS priority
+    FROM waiting JOIN public.workflow_executions AS e ON e.id::text = waiting.dedupe_key
+    WHERE e.status IN ('pending', 'running')
+)
+UPDATE queue.pgqueuer SET priority = turns.priority
+FROM turns WHERE turns.id = pgqueuer.id AND turns.priority <> pgqueuer.priority
 """
 
 _FORGET: Final = """
@@ -47,12 +63,16 @@ class Sweeper:
         await self.queries.enqueue(
             [str(row["kind"]) for row in lost],
             [id.encode() for id in ids],
-            # As the trigger does.
-            [0 if row["kind"] == WorkflowKind.SEND_EMAIL else 1 for row in lost],
+            # What follows gives them their turns.
+            [0] * len(lost),
             dedupe_key=list(ids),
             on_conflict="skip",
         )
         log.warning("executions_enqueued_again", ids=ids)
+
+    async def take_turns(self) -> None:
+        """Put the jobs that wait in the order of their tenants' turns as they are now."""
+        await self.driver.execute(_TURNS)
 
     async def forget(self) -> None:
         """Delete the queue's own log of jobs that are gone."""

@@ -12,7 +12,7 @@ from sqlmodel import col
 from app.core.db.sessions import LobbySession
 from app.models.public.workflow_claims import WorkflowClaim
 from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind
-from app.repositories.public.workflow_queue import IS_OPEN
+from app.repositories.public.workflow_queue import IS_OPEN, turn
 
 
 class Claimed(BaseModel):
@@ -41,7 +41,10 @@ class WorkflowClaims:
         kinds: Collection[WorkflowKind] = tuple(WorkflowKind),
         but: Collection[UUID] = (),
     ) -> list[Claimed]:
-        """Take the oldest open executions that are due and in nobody's hands, `but` those that the holder has itself."""
+        """Take open executions that are due and in nobody's hands, `but` those that the holder has itself.
+
+        The oldest come first, tenants in turns.
+        """
         due = _due(kinds, but).limit(limit)
         found = {row.id: row.kind for row in await self.session.execute(due)}
         if not found:
@@ -97,15 +100,24 @@ class WorkflowClaims:
 
 
 def _due(kinds: Collection[WorkflowKind], but: Collection[UUID]) -> Select[UUID, WorkflowKind]:
-    return (
-        select(col(WorkflowExecution.id), col(WorkflowExecution.kind))
-        .outerjoin(WorkflowClaim, col(WorkflowClaim.execution_id) == col(WorkflowExecution.id))
+    id, claim = col(WorkflowExecution.id), col(WorkflowClaim.execution_id)
+    is_due = col(WorkflowClaim.due_at).is_(None) | (col(WorkflowClaim.due_at) <= func.now())
+    # What somebody has in hand counts as well, or a tenant would have the first turn again and again.
+    turns = (
+        select(id.label("id"), turn().label("turn"))
+        .outerjoin(WorkflowClaim, claim == id)
         .where(
             IS_OPEN,
             col(WorkflowExecution.kind).in_(kinds),
-            col(WorkflowExecution.id).not_in(but),
-            col(WorkflowClaim.due_at).is_(None) | (col(WorkflowClaim.due_at) <= func.now()),
+            is_due | col(WorkflowClaim.holder).is_not(None),
         )
-        .order_by(col(WorkflowExecution.id))
+        .subquery()
+    )
+    return (
+        select(id, col(WorkflowExecution.kind))
+        .join(turns, turns.c.id == id)
+        .outerjoin(WorkflowClaim, claim == id)
+        .where(IS_OPEN, is_due, id.not_in(but))
+        .order_by(turns.c.turn, id)
         .with_for_update(of=WorkflowExecution, skip_locked=True)
     )

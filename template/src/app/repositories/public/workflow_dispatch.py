@@ -10,7 +10,7 @@ from sqlmodel import col
 
 from app.core.db.sessions import LobbySession
 from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind, WorkflowStatus
-from app.repositories.public.workflow_queue import QueuedExecution
+from app.repositories.public.workflow_queue import IS_OPEN, QueuedExecution, turn
 
 CLAIM_LEASE: Final = timedelta(seconds=5)
 """How long one worker has a pending execution to itself; then another may try."""
@@ -18,6 +18,9 @@ CLAIM_LEASE: Final = timedelta(seconds=5)
 CHECK_INTERVAL: Final = timedelta(seconds=20)
 CHECK_INTERVAL_OF_DELETIONS: Final = timedelta(minutes=10)
 """They sleep for weeks, many at a time."""
+
+PLACES: Final = 20
+"""How many executions of one tenant Temporal has at a time; the others wait in the table."""
 
 # After a roll-back there may be kinds that only the newer release knows; one such row would stop all others.
 _KNOWN: Final = col(WorkflowExecution.kind).in_(tuple(WorkflowKind))
@@ -32,13 +35,18 @@ class WorkflowDispatch:
         self.session = session
 
     async def claim_pending(self, limit: int) -> list[QueuedExecution]:
-        """Return the oldest executions that nobody else is starting."""
-        checked_at = col(WorkflowExecution.checked_at)
+        """Return the oldest executions that nobody else is starting, tenants in turns.
+
+        Of one tenant `PLACES` are with the engine at a time: what it was given, it does in that order.
+        """
+        id, checked_at = col(WorkflowExecution.id), col(WorkflowExecution.checked_at)
         unclaimed = checked_at.is_(None) | (checked_at < func.now() - CLAIM_LEASE)
+        turns = select(id.label("id"), turn().label("turn")).where(IS_OPEN).subquery()
         return await self._claim(
-            select(col(WorkflowExecution.id))
-            .where(_PENDING, _KNOWN, unclaimed)
-            .order_by(col(WorkflowExecution.id)),
+            select(id)
+            .join(turns, turns.c.id == id)
+            .where(_PENDING, _KNOWN, unclaimed, turns.c.turn <= PLACES)
+            .order_by(turns.c.turn, id),
             limit,
         )
 
@@ -82,7 +90,9 @@ class WorkflowDispatch:
         claimed = await self.session.execute(
             update(WorkflowExecution)
             .where(
-                col(WorkflowExecution.id).in_(ids.limit(limit).with_for_update(skip_locked=True))
+                col(WorkflowExecution.id).in_(
+                    ids.limit(limit).with_for_update(of=WorkflowExecution, skip_locked=True)
+                )
             )
             .values(checked_at=func.now())
             .returning(col(WorkflowExecution.id), col(WorkflowExecution.kind))
