@@ -6,7 +6,7 @@
 ANSWERS ?=
 export DEST ?= build/service
 PYTHON := .venv/bin/python
-SOURCES := scripts tests template
+SOURCES := scripts tests proof template
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

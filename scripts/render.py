@@ -15,6 +15,8 @@ from copier import run_copy
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ("copier.yml", "extensions", "template")
+PROOF = ROOT / "proof"
+"""What is run against a render: `bench` and `faults`."""
 
 
 def questions() -> dict[str, Any]:
@@ -86,12 +88,17 @@ def rendered(answers: list[str]) -> Iterator[Path]:
         yield service
 
 
+def proving(service: Path) -> dict[str, str]:
+    """Return an environment in which a render's modules and those of `proof` are found."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (service, service / "src", PROOF)))}
+
+
 def run_module(service: Path, module: str, *arguments: str) -> int:
-    """Run a module of a service, and return its exit code."""
+    """Run a module of `proof` against a service, and return its exit code."""
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=service,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(service), str(service / "src")])},
+        env=proving(service),
         check=False,
     )
     return done.returncode

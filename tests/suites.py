@@ -27,12 +27,13 @@ from typing import Any
 import pytest
 
 from interpreters import interpreter
+from render import PROOF
 
 _ROOT = Path(__file__).parents[1]
 IN_RENDERS = {
     Path("tests", path.name): path for path in sorted((_ROOT / "tests/in_renders").glob("*.py"))
 }
-"""Tests that judge documents and style: they run in the suites of renders, and no render brings them to its user."""
+"""Tests of documents, style and `proof`: they run in the suites of renders, and no render brings them to its user."""
 
 _TIMEOUT_SECONDS = 600
 _seconds = itertools.count(1)
@@ -290,6 +291,7 @@ def _suite(
     os.chdir(folder)
     own = {str(_ROOT / folder) for folder in ("", "scripts", "tests")}
     sys.path[:] = [entry for entry in sys.path if entry not in own]
+    sys.path.append(str(PROOF))
     os.environ.update(environment)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False

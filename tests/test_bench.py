@@ -1,7 +1,6 @@
 """The benchmark runs, whatever was answered; what it measures on this machine just now is not the question."""
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -10,16 +9,14 @@ import pytest
 from conftest import Renderer, printed
 from matrix import Answers, choices, name, singles
 from plan import in_turn
-from render import questions
+from render import proving, questions
 
 pytestmark = pytest.mark.slow
 
 
 def run(service: Path, module: str, *arguments: str) -> str:
-    """What a module of the service prints, and that it succeeds."""
-    path = os.pathsep.join([str(service), str(service / "src")])
-    environment = os.environ | {"PYTHONPATH": path}
-    return printed(service, environment, sys.executable, "-m", module, *arguments)
+    """What a module of `proof` prints, and that it succeeds."""
+    return printed(service, proving(service), sys.executable, "-m", module, *arguments)
 
 
 @pytest.mark.parametrize("answers", in_turn(singles(choices(questions()))), ids=name)

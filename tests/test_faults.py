@@ -1,7 +1,6 @@
 """Nothing is lost, half done or done twice, whatever breaks: `make faults` on one render of each background engine."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ import pytest
 from conftest import Renderer
 from matrix import Answers, choices, name
 from plan import in_turn
-from render import questions
+from render import proving, questions
 
 pytestmark = [pytest.mark.serial, pytest.mark.slow]
 
@@ -62,7 +61,7 @@ def make_faults(service: Path, into: Path) -> Run:
     done = subprocess.run(
         [sys.executable, "-m", "faults", "--stretch", str(STRETCH), "--into", str(into)],
         cwd=service,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(service), str(service / "src")])},
+        env=proving(service),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

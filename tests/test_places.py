@@ -27,7 +27,7 @@ MESSAGE = """it's "5 %" & more"""
 
 # Each tells which environment it was started in, and its words.
 PROGRAMS = ("ruff", "lint-imports", "mypy")
-MODULES = ("app", "pytest", "bench", "bench.addresses", "faults")
+MODULES = ("app", "pytest")
 PROGRAM = '#!/bin/sh\necho "$(basename "$0")|$(dirname "$(dirname "$(command -v python)")")|$*"\n'
 MODULE = "import sys\nprint(__spec__.name.removesuffix('.__main__'), sys.prefix, ' '.join(sys.argv[1:]), sep='|')\n"
 # What `uv tool run` would fetch.

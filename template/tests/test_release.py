@@ -94,7 +94,7 @@ class Clients:
             for client in tuple(self.in_service):
                 for slug in tuple(self.owners):
                     self.statuses[await self.ask(client, slug)] += 1
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.05)
 
 
 @dataclass(frozen=True)

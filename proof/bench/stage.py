@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.client import HTTPConnection
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
@@ -19,10 +20,11 @@ from app.dev.servers.base import Server, start
 from app.dev.servers.postgres import SUPERUSER, Postgres
 from app.dev.stack import SERVERS
 from bench import usage
-{{ "from bench.limits import UNLIMITED\n" if rate_limit_backend != "none" }}from tests import databases
+from service import ANSWERS, SERVICE
+from tests import databases
 from tests.sending import ENVIRONMENT
 
-ROOT: Final = Path(__file__).resolve().parents[1]
+_PROOF: Final = Path(__file__).resolve().parents[1]
 DATABASE: Final = "bench"
 COMMANDS: Final = {
     "bare": ("-m", "bench.floors", "bare"),
@@ -44,7 +46,7 @@ _PRODUCTION: Final = {
     "MAIL__SENDER": "service@example.com",
     "HTTP__TRUSTED_PROXIES": '["127.0.0.1/32"]',
     "HTTP__CORS_ORIGINS": '["https://app.example.com"]',
-{{ "    **UNLIMITED,\n" if rate_limit_backend != "none" }}}
+}
 _PATIENCE_SECONDS: Final = 30.0
 
 
@@ -153,12 +155,13 @@ def stage() -> Iterator[Stage]:
 
 def production_environment(database: DatabaseSettings, others: Sequence[Server]) -> dict[str, str]:
     """Return the environment of a service in production on these servers."""
-    assert database.owner_url is not None  # noqa: S101  as the tests make it
+    assert database.owner_url is not None
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     values = {
         **kept,
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]),
+        "PYTHONPATH": os.pathsep.join([str(SERVICE), str(SERVICE / "src"), str(_PROOF)]),
         **_PRODUCTION,
+        **_unlimited(),
         "DATABASE__URL": database.url.get_secret_value(),
         "DATABASE__OWNER_URL": database.owner_url.get_secret_value(),
         "FLOOR_URL": database.owner_url.get_secret_value(),
@@ -167,3 +170,15 @@ def production_environment(database: DatabaseSettings, others: Sequence[Server])
     for server in others:
         values |= server.environment()
     return values
+
+
+def _unlimited() -> dict[str, str]:
+    # Counted all the same, but no measurement reaches them.
+    if ANSWERS["rate_limit_backend"] == "none":
+        return {}
+    limits = import_module("app.core.rate_limit.settings").RateLimitSettings.model_fields
+    return {
+        f"RATE_LIMITS__{name.upper()}": "1000000 per 1 second"
+        for name in limits
+        if name != "enabled"
+    }

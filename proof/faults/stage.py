@@ -63,7 +63,7 @@ class Stage:
     def admin_url_of(self, database: str) -> str:
         """Return that of another one."""
         postgres = self.servers[Postgres.name]
-        assert isinstance(postgres, Postgres)  # noqa: S101  for the type checker
+        assert isinstance(postgres, Postgres)
         return postgres.url(SUPERUSER, database)
 
     async def start(self, name: str, **changes: str) -> None:

@@ -140,7 +140,7 @@ class Load:
 
     def start(self, job: Job) -> None:
         """Begin; `outcome` waits for the end."""
-        assert self._process.stdin  # noqa: S101  a PIPE was asked for
+        assert self._process.stdin
         self._process.stdin.write(json.dumps(asdict(job)) + "\n")
         self._process.stdin.flush()
 
@@ -150,7 +150,7 @@ class Load:
         Raises:
             RuntimeError: an answer was no success, or a connection broke.
         """
-        assert self._process.stdout  # noqa: S101  a PIPE was asked for
+        assert self._process.stdout
         line = self._process.stdout.readline()
         outcome = Outcome(**json.loads(line or '{"seconds":0,"statuses":{},"milliseconds":[]}'))
         bad = {status for status in outcome.statuses if not status.startswith("2")}

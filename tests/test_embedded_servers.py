@@ -1,4 +1,4 @@
-"""A selection of tests starts the servers that it asks for, and no other."""
+"""A selection of a render's tests starts the servers that it asks for, and no other."""
 
 import json
 import os
@@ -9,9 +9,12 @@ from typing import Final
 
 import pytest
 
-from tests.servers import embedded
+from conftest import Renderer
+from plan import in_turn
 
-ROOT: Final = Path(__file__).parents[1]
+pytestmark = pytest.mark.slow
+
+ENGINES: Final = in_turn(["temporal", "postgres", "inline"])
 
 OBSERVER: Final = """
 import json, os
@@ -24,13 +27,13 @@ def pytest_sessionfinish(session):
 """
 
 
-def selected(folder: Path, text: str, *options: str) -> list[str]:
+def selected(service: Path, folder: Path, text: str, *options: str) -> list[str]:
     """Run a file of tests, and return the servers that were started."""
     (folder / "test_it.py").write_text(text)
     (folder / "observer.py").write_text(OBSERVER)
     # Servers that the environment names would not be started at all.
-    named = {name: text for name, text in os.environ.items() if name not in embedded.known()}
-    path = os.pathsep.join([str(folder), str(ROOT / "src"), str(ROOT)])
+    named = {name: text for name, text in os.environ.items() if not name.startswith("TEST_")}
+    path = os.pathsep.join([str(folder), str(service / "src"), str(service)])
     plugins = [
         part for name in ("tests.conftest", "observer", "no:cacheprovider") for part in ("-p", name)
     ]
@@ -45,7 +48,7 @@ def selected(folder: Path, text: str, *options: str) -> list[str]:
             *options,
             folder / "test_it.py",
         ],
-        cwd=ROOT,
+        cwd=service,
         env={**named, "PYTHONPATH": path, "SEEN": str(folder / "seen.json")},
         capture_output=True,
         text=True,
@@ -56,12 +59,19 @@ def selected(folder: Path, text: str, *options: str) -> list[str]:
     return servers
 
 
-@pytest.mark.slow
-def test_pure_tests_start_no_server(tmp_path: Path) -> None:
-    assert selected(tmp_path, "def test_it(tmp_path):\n    assert tmp_path\n") == []
+@pytest.mark.parametrize("background_engine", ENGINES)
+def test_pure_tests_start_no_server(
+    render: Renderer, tmp_path: Path, background_engine: str
+) -> None:
+    service = render(background_engine=background_engine)
+    text = "def test_it(tmp_path):\n    assert tmp_path\n"
+    assert selected(service, tmp_path, text) == []
 
 
-@pytest.mark.slow
-def test_what_needs_postgresql_starts_it_alone_in_one_process_of_several(tmp_path: Path) -> None:
+@pytest.mark.parametrize("background_engine", ENGINES)
+def test_what_needs_postgresql_starts_it_alone_in_one_process_of_several(
+    render: Renderer, tmp_path: Path, background_engine: str
+) -> None:
+    service = render(background_engine=background_engine)
     text = "def test_it(admin_url):\n    assert admin_url\n"
-    assert selected(tmp_path, text, "-n", "2") == ["TEST_DATABASE_URL"]
+    assert selected(service, tmp_path, text, "-n", "2") == ["TEST_DATABASE_URL"]

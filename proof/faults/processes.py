@@ -17,7 +17,7 @@ from faults.ledger import Founded
 from faults.stage import API
 from faults.waiting import PATIENCE_SECONDS, happens
 from faults.wires import CommitWire
-from faults.working import ANSWERS, TITLE, WORKING
+from faults.working import ANSWERS_TOO, TITLE, WORKING
 from tests.wire import through
 
 _ATTEMPTS: Final = 50
@@ -110,7 +110,7 @@ FAULTS: Final = (
         f"{TITLE} killed while it provisions and deletes",
         _killed_at_work,
         work_within=30,
-        hangs_up=ANSWERS,
+        hangs_up=ANSWERS_TOO,
         refuses=False,
     ),
     Fault(

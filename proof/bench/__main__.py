@@ -11,7 +11,6 @@ from bench.run import Bench
 from bench.scenarios import FULL, QUICK, TRIAL
 from bench.stage import stage
 
-ROOT: Final = Path(__file__).resolve().parents[1]
 PLANS: Final = {"full": FULL, "quick": QUICK, "trial": TRIAL}
 
 
@@ -24,16 +23,12 @@ def main() -> None:
         default="full",
         help="quick takes two minutes and is rough; trial shows that it runs",
     )
-    parser.add_argument(
-        "--into", type=Path, help="folder for what is kept; docs, or else bench/results"
-    )
+    parser.add_argument("--into", type=Path, required=True, help="folder for what is kept")
     arguments = parser.parse_args()
     if sys.platform != "linux":
         sys.exit("The benchmark reads CPU time and memory from /proc, which only Linux has.")
     plan = PLANS[arguments.plan]
-    # Only what was measured with care is worth a place in the docs.
-    usual = ROOT / ("docs" if plan is FULL else "bench/results")
-    folder = (arguments.into or usual).absolute()
+    folder = arguments.into.absolute()
     with stage() as prepared:
         load, other_load = Load(), Load()
         try:

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Final
 
 from bench.load import SERIAL
-from bench.logins_{{ "oidc" if auth_mode == "oidc" else "password" }} import login_requests
 from bench.scene import Client
+from service import ANSWERS
 
 LIST: Final = "list of 20"
 READS: Final = (LIST, "get one", "users/me")
@@ -14,6 +15,9 @@ LOGIN: Final = "login"
 LIVE: Final = "live health"
 CREATE: Final = "create"
 PATCH: Final = "patch"
+
+LOGINS: Final = "bench.logins_oidc" if ANSWERS["auth_mode"] == "oidc" else "bench.logins_password"
+"""The module of how users of this render sign in."""
 
 type Written = Coroutine[Any, Any, bytes]
 
@@ -55,7 +59,8 @@ async def to_service(clients: Sequence[Client]) -> dict[str, list[bytes]]:
         name: [await write(client) for client in clients] for name, write in _TO_SERVICE.items()
     }
     health = b"GET /health/live HTTP/1.1\r\nhost: testserver\r\n\r\n"
-    return {**requests, LIVE: [health], LOGIN: await login_requests(clients)}
+    logins: list[bytes] = await import_module(LOGINS).login_requests(clients)
+    return {**requests, LIVE: [health], LOGIN: logins}
 
 
 def to_floor(clients: Sequence[Client]) -> dict[str, list[bytes]]:

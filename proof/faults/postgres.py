@@ -81,7 +81,7 @@ async def _locked(scene: Scene) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _exhausted(scene: Scene) -> AsyncIterator[None]:
     slow = scene.cast.members[0]
-    assert slow.tenant == STANDING[0]  # noqa: S101  whose table is locked
+    assert slow.tenant == STANDING[0]
     async with _locked(scene):
         crowd = [asyncio.create_task(_insist(scene, scene.ledger)) for _ in range(_CROWD)]
         yield

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 from faults import report
 from faults.catalogue import FAULTS
@@ -14,8 +13,6 @@ from faults.clients import cast
 from faults.fault import Fault
 from faults.run import Result, run
 from faults.stage import stage
-
-ROOT: Final = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:
@@ -28,9 +25,7 @@ def main() -> None:
         default=1,
         help="how many times longer everything may take, as beside other work; 1",
     )
-    parser.add_argument(
-        "--into", type=Path, default=ROOT / "docs", help="folder for what is kept; docs"
-    )
+    parser.add_argument("--into", type=Path, required=True, help="folder for what is kept")
     arguments = parser.parse_args()
     if sys.platform != "linux":
         sys.exit("The faults limit files and look at processes as only Linux lets them.")
