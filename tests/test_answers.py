@@ -55,33 +55,33 @@ def test_good_name(render: Renderer, project_name: str) -> None:
 REFUSED = [
     ("project_name", "", "The name is empty"),
     ("project_name", " Acme", "starts or ends with a space"),
-    ("project_name", 'Acme "Billing"', "Start with a letter or digit"),
-    ("project_name", "Acme\nBilling", "Start with a letter or digit"),
-    ("project_name", "{{ 7 * 7 }}", "Start with a letter or digit"),
+    ("project_name", 'Acme "Billing"', "Start with a letter or digit;"),
+    ("project_name", "Acme\nBilling", "Start with a letter or digit;"),
+    ("project_name", "{{ 7 * 7 }}", "Start with a letter or digit;"),
     ("project_name", "a" * 200, "use at most 60"),
     ("project_slug", "", "The slug is empty"),
-    ("project_slug", "Acme", "Start with a lower-case letter"),
-    ("project_slug", "acme_billing", "Start with a lower-case letter"),
-    ("project_slug", "acme--billing", "Start with a lower-case letter"),
-    ("project_slug", "1acme", "Start with a lower-case letter"),
-    ("project_slug", "-acme", "Start with a lower-case letter"),
-    ("project_slug", "acme-", "Start with a lower-case letter"),
-    ("project_slug", "acme\n", "Start with a lower-case letter"),
-    ("project_slug", "../acme", "Start with a lower-case letter"),
+    ("project_slug", "Acme", "Start with a to z;"),
+    ("project_slug", "acme_billing", "Start with a to z;"),
+    ("project_slug", "acme--billing", "Start with a to z;"),
+    ("project_slug", "1acme", "Start with a to z;"),
+    ("project_slug", "-acme", "Start with a to z;"),
+    ("project_slug", "acme-", "Start with a to z;"),
+    ("project_slug", "acme\n", "Start with a to z;"),
+    ("project_slug", "../acme", "Start with a to z;"),
     ("project_slug", "a" * 200, "use at most 40"),
     (
         "project_slug",
         "class",
-        "class is a Python keyword: choose another name, such as class-service",
+        "A keyword of Python. Choose another, such as class-service",
     ),
-    ("project_slug", "json", "json is a module of Python's standard library"),
-    ("project_slug", "alembic", "alembic is a package that the service or its tools install"),
-    ("project_slug", "typing-extensions", "typing-extensions is a package"),
-    ("project_slug", "app", "app is a folder of every service"),
+    ("project_slug", "json", "A module of Python's own"),
+    ("project_slug", "alembic", "An installed package"),
+    ("project_slug", "typing-extensions", "An installed package"),
+    ("project_slug", "app", "A folder of every service"),
     ("description", " ", "The description is empty"),
-    ("description", 'The "best" one.', "without double quotes"),
-    ("description", "Two\nlines.", "without double quotes"),
-    ("description", "C:\\temp", "without double quotes"),
+    ("description", 'The "best" one.', 'without " '),
+    ("description", "Two\nlines.", 'without " '),
+    ("description", "C:\\temp", 'without " '),
     ("description", "Two\u2028lines.", "Use one line"),
     ("description", "Turned \u202eround.", "turn text round"),
     ("description", "a" * 200, "use at most 76"),
@@ -98,9 +98,12 @@ REFUSED = [
 def test_bad_answer_is_refused_with_a_sentence(
     question: str, answer: str, sentence: str, template: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match=re.escape(sentence)):
+    with pytest.raises(ValueError, match=re.escape(sentence)) as refused:
         run_copy(str(template), tmp_path / "s", data={question: answer}, defaults=True, quiet=True)
     assert not (tmp_path / "s").exists()
+    if question not in choices(questions()):
+        told = str(refused.value).partition(f"'{question}': ")[2]
+        assert 0 < len(told) < 80, "a prompt cuts it off"
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_fast_render_of_the_tests_writes_the_same(
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        ("project_slug=class", "class is a Python keyword: choose another name"),
+        ("project_slug=class", "A keyword of Python. Choose another"),
         ("auth_mode=magic", "'magic' is not in ['password'"),
     ],
 )
