@@ -59,10 +59,15 @@ STILL_OPEN = (
 )
 REGISTER = """
 INSERT INTO public.tenants (id, slug, name, status, schema_name, created_at, updated_at)
-VALUES (gen_random_uuid(), 'acme', 'Acme', 'pending', 'tenant_acme', now(), now())
+VALUES (gen_random_uuid(), 'acme', 'Acme', 'pending', 'tenant_acme', now(), now());
+INSERT INTO public.workflow_executions (id, kind, status, payload, created_at)
+VALUES (gen_random_uuid(), 'send_email', 'running', '{"mail": "verify_email"}', now())
 """
 NONE_WAITS = """
-DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM public.tenants WHERE status = 'pending'); END $$
+DO $$ BEGIN
+    ASSERT NOT EXISTS (SELECT FROM public.tenants WHERE status = 'pending');
+    ASSERT NOT EXISTS (SELECT FROM public.workflow_executions WHERE finished_at IS NULL);
+END $$
 """
 SETTINGS = {
     "PYTHONPATH": "src",

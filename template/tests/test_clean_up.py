@@ -4,7 +4,7 @@ import secrets
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlmodel import col
 
 from app.core.identifiers import utcnow, uuid7
@@ -15,6 +15,8 @@ from app.models.public.tenant_invites import InviteStatus, TenantInvite
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.users import User
 from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind, WorkflowStatus
+from app.repositories.public.workflow_executions import WorkflowExecutionRepository
+from app.schemas.base import NEWEST, PageRequest
 from app.services import due_rows
 from app.services.background_work import BackgroundWork
 from tests import background
@@ -22,6 +24,13 @@ from tests import background
 pytestmark = pytest.mark.thorough
 
 DAY = timedelta(days=1)
+ALTER = "ALTER TABLE public.workflow_executions"
+OF_TOMORROW = """
+INSERT INTO public.workflow_executions (id, kind, status, created_at)
+VALUES (gen_random_uuid(), 'of_tomorrow', 'pending', now() - interval '25 hours'),
+    (gen_random_uuid(), 'of_tomorrow', 'running', now() - interval '25 hours'),
+    (gen_random_uuid(), 'of_tomorrow', 'pending', now() - interval '23 hours')
+"""
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +99,35 @@ async def test_removes_executions_that_ended_long_ago(work: BackgroundWork) -> N
     await work.clean_up.run()
 
     assert await kept(work, open_one, recent, old) == [True, True, False]
+
+
+async def test_work_that_no_release_knows_is_given_up_after_a_day(
+    work: BackgroundWork,
+) -> None:
+    async with work.provisioning.owner.ddl_engine.begin() as connection:
+        await connection.execute(
+            text(f"{ALTER} DROP CONSTRAINT IF EXISTS ck_workflow_executions_kind")
+        )
+    async with work.database.lobby() as lobby:
+        await lobby.execute(text(OF_TOMORROW))
+
+    await work.clean_up.run()
+
+    async with work.database.lobby() as lobby:
+        listed = await WorkflowExecutionRepository(lobby).page(
+            PageRequest(100, NEWEST), status=None, tenant_id=None
+        )
+    found = [each for each in listed.items if each.kind == "of_tomorrow"]
+    assert sorted((each.status.value, bool(each.error)) for each in found) == [
+        ("failed", True),
+        ("failed", True),
+        ("pending", False),
+    ]
+    # Other tests read every row.
+    async with work.database.lobby() as lobby:
+        await lobby.execute(
+            text("DELETE FROM public.workflow_executions WHERE kind = 'of_tomorrow'")
+        )
 
 
 async def test_invites_end_that_open_nothing_any_more(work: BackgroundWork) -> None:

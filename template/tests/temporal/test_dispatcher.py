@@ -212,7 +212,9 @@ async def test_a_kind_that_only_a_newer_release_knows_stops_no_other(
     work: BackgroundWork, dispatcher: Dispatcher
 ) -> None:
     async with work.provisioning.owner.ddl_engine.begin() as connection:
-        await connection.execute(text(f"{ALTER} DROP CONSTRAINT ck_workflow_executions_kind"))
+        await connection.execute(
+            text(f"{ALTER} DROP CONSTRAINT IF EXISTS ck_workflow_executions_kind")
+        )
         await connection.execute(text(OF_TOMORROW))
     id = await add_clean_up(work)
 

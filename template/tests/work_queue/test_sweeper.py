@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlmodel import col
 
-from app.core.identifiers import utcnow
+from app.core.identifiers import utcnow, uuid7
 from app.core.settings import Settings
 from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind
 from app.repositories.public.workflow_queue import IS_OPEN
@@ -113,6 +113,19 @@ async def test_the_log_of_what_is_over_is_forgotten(
     await sweeper.forget()
 
     assert await queries(driver).queue_log() == []
+
+
+async def test_jobs_of_work_that_was_given_up_as_unknown_are_forgotten(
+    work: BackgroundWork, driver: ObservedDriver
+) -> None:
+    await background.request_clean_up(work)
+    unknown = str(uuid7())
+    await queries(driver).enqueue("of_tomorrow", unknown.encode(), dedupe_key=unknown)
+
+    await Sweeper(driver, HOUR).forget()
+
+    jobs = await driver.fetch("SELECT entrypoint FROM queue.pgqueuer")
+    assert [job["entrypoint"] for job in jobs] == ["clean_up"]
 
 
 async def test_two_workers_clean_up_once_an_hour(

@@ -12,7 +12,8 @@ from app.schemas.base import at_most, at_most_bytes
 
 class WorkflowExecutionRead(BaseModel):
     id: UUID
-    kind: WorkflowKind
+    kind: WorkflowKind | Annotated[str, at_most(32)]
+    """Text of another kind: of a release that was taken back."""
     status: WorkflowStatus
     tenant_id: UUID | None
     user_id: UUID | None

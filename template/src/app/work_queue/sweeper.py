@@ -45,6 +45,15 @@ DELETE FROM queue.pgqueuer_log WHERE created < now() - $1::interval
   AND NOT EXISTS (SELECT FROM queue.pgqueuer WHERE pgqueuer.id = pgqueuer_log.job_id)
 """
 
+# The clean-up has given up the execution, and no worker takes such a job.
+_FORGET_UNKNOWN: Final = """
+DELETE FROM queue.pgqueuer
+WHERE entrypoint <> ALL ($1::text[]) AND NOT EXISTS (
+    SELECT FROM public.workflow_executions
+    WHERE workflow_executions.id::text = dedupe_key AND finished_at IS NULL
+)
+"""
+
 
 class Sweeper:
     """What the schedule runs beside the clean-up. Twice at once does no more than once."""
@@ -75,5 +84,6 @@ class Sweeper:
         await self.driver.execute(_TURNS)
 
     async def forget(self) -> None:
-        """Delete the queue's own log of jobs that are gone."""
+        """Delete the jobs of work that this release does not know, when it has ended, and the log of jobs that are gone."""
+        await self.driver.execute(_FORGET_UNKNOWN, [kind.value for kind in WorkflowKind])
         await self.driver.execute(_FORGET, self.retention)

@@ -1,10 +1,11 @@
 """The state of requested background work, as what carries it out sees and changes it."""
 
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import ColumnElement, exists, func, select, update
+from sqlalchemy import ColumnElement, Text, exists, func, select, type_coerce, update
 from sqlmodel import col
 
 from app.core.db.sessions import LobbySession
@@ -33,8 +34,12 @@ class QueuedExecution(BaseModel):
     kind: WorkflowKind
 
 
+_UNKNOWN_FOR: Final = timedelta(days=1)
+"""While a release is rolled out or taken back, processes of the other one may know a kind that this one does not."""
+
+
 class WorkflowQueue:
-    """One execution at a time, by its id."""
+    """One execution at a time, by its id, but for those that nobody takes up."""
 
     def __init__(self, session: LobbySession) -> None:
         self.session = session
@@ -60,3 +65,26 @@ class WorkflowQueue:
             .returning(col(WorkflowExecution.id))
         )
         return closed.first() is not None
+
+    async def fail_unknown(self) -> list[str]:
+        """Give up what has been asked for a day ago or longer and is of a kind that this release does not know.
+
+        Return the kinds, one for each execution.
+        """
+        kind = type_coerce(col(WorkflowExecution.kind), Text)
+        failed = await self.session.execute(
+            update(WorkflowExecution)
+            .where(
+                IS_OPEN,
+                kind.not_in([known.value for known in WorkflowKind]),
+                col(WorkflowExecution.created_at) < func.now() - _UNKNOWN_FOR,
+            )
+            .values(
+                status=WorkflowStatus.FAILED,
+                error="No release that runs knows this kind of work.",
+                finished_at=func.now(),
+            )
+            .returning(kind)
+            .execution_options(synchronize_session=False)
+        )
+        return list(failed.scalars())
