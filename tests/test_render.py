@@ -33,6 +33,27 @@ ANSWER = rf"\{{[{{%][^\n]*\b({'|'.join(questions())})\b"
 # Whatever ANSWERS narrows the rest to: these tests are about all answers together.
 EACH_TWO = pairs(choices(questions()))
 
+# Words of answers: whose files alone may have them. A word stands for what a reader would stumble over, not for a setting
+# that every answer has.
+WORDS = {
+    r"temporal(io)?\b": {"background_engine": {"temporal"}},
+    r"pgqueuer|work_queue|\bqueue\.md": {"background_engine": {"postgres"}},
+    r"workflow_claim|lifespan_inline|\binline\.md": {"background_engine": {"inline"}},
+    r"app\.worker|cli/worker": {"background_engine": {"temporal", "postgres"}},
+    r"\b(redis|valkey)\b": {"rate_limit_backend": {"redis"}},
+    r"\blimits\.(aio|storage|strategies)\b|RATE_LIMIT__": {
+        "rate_limit_backend": {"redis", "memory"}
+    },
+    r"gateway\.md": {"rate_limit_backend": {"none"}},
+    r"X-Tenant-ID": {"tenant_strategy": {"header"}},
+    r"(?<!include)subdomain|BASE_DOMAIN|host-unknown": {"tenant_strategy": {"subdomain"}},
+    r"/t/(acme|\{tenant)|tenant_path": {"tenant_strategy": {"path"}},
+    r"\boidc\b|openid|identity provider|sign_in_url": {"auth_mode": {"oidc", "both"}},
+    r"vouched_(session|member|sign)|sign-in rule|provider-required": {"auth_mode": {"both"}},
+    r"argon2-cffi|import argon2|zxcvbn|/auth/(login|register|verify-email|forgot|reset)|(changed|forgot|seed)[ _-]password|another registration"
+    r"|(registration|verification)_service": {"auth_mode": {"password", "both"}},
+}
+
 every = pytest.mark.parametrize("answers", combinations(), ids=name)
 
 
@@ -62,6 +83,24 @@ def test_files_are_whole(render: Renderer, answers: Answers) -> None:
         assert not re.search(r"[ \t]+$", text, re.MULTILINE), f"{path} has trailing spaces"
     for folder in service.rglob("*/"):
         assert any(folder.iterdir()), f"{folder} is empty"
+
+
+@pytest.mark.parametrize("answers", EACH_TWO, ids=name)
+def test_no_word_of_an_answer_that_was_not_chosen(render: Renderer, answers: Answers) -> None:
+    alien = [
+        re.compile(words, re.IGNORECASE)
+        for words, owners in WORDS.items()
+        if any(answers[question] not in chosen for question, chosen in owners.items())
+    ]
+    service = render(**answers)
+    found = [
+        f"{path}:{number}: {line.strip()}"
+        for path, text in texts(service)
+        if path.name != ".copier-answers.yml"
+        for number, line in enumerate(text.splitlines(), 1)
+        if any(words.search(line) for words in alien)
+    ]
+    assert not found, "\n".join(found)
 
 
 @every

@@ -254,7 +254,7 @@ async def test_an_assumed_identity_ends_with_the_sign_in(
 async def test_a_session_that_outlives_the_others_is_a_sign_in(
     client: httpx.AsyncClient, user: User, factory: Factory, database: Database
 ) -> None:
-    """Who has just given the password ends the others, that of the sign-in too, and goes on."""
+    """It has ended the others, that of the sign-in too, and goes on."""
     first = await factory.tokens(user)
     here, there = await derived(client, first), await derived(client, first)
     async with database.lobby() as lobby:
