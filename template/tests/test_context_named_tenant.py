@@ -22,20 +22,22 @@ def claims(slug: str | None) -> AccessClaims:
 @pytest.mark.parametrize("slug", ["acme", "acme-corp", "acme_corp", "republic", "a", "x" * 56])
 def test_slug_and_id_name_the_tokens_tenant(slug: str) -> None:
     for name in (slug, ID):
-        tenant = named_tenant(name, claims(slug))
+        tenant = named_tenant(name, claims(slug), how="")
         assert (tenant.id, tenant.slug, tenant.role) == (UUID(ID), slug, Role.MEMBER)
 
 
 @pytest.mark.parametrize("name", ["globex", "acme-2", ID.replace("a", "b")])
 def test_another_tenant_is_not_the_tokens(name: str) -> None:
     for slug in ("acme", None):
-        with pytest.raises(TenantMismatch):
-            named_tenant(name, claims(slug))
+        with pytest.raises(TenantMismatch) as refused:
+            named_tenant(name, claims(slug), how="")
+        assert ("acme" if slug else "lobby") in str(refused.value)
+        assert "switch-tenant" in str(refused.value)
 
 
 def test_no_name_is_said_to_be_missing() -> None:
-    with pytest.raises(TenantRequired):
-        named_tenant(None, claims("acme"))
+    with pytest.raises(TenantRequired, match="Send it"):
+        named_tenant(None, claims("acme"), how="Send it.")
 
 
 @pytest.mark.parametrize(
@@ -62,4 +64,4 @@ def test_no_name_is_said_to_be_missing() -> None:
 )
 def test_what_is_neither_slug_nor_id(name: str) -> None:
     with pytest.raises(TenantInvalid):
-        named_tenant(name, claims("acme"))
+        named_tenant(name, claims("acme"), how="")

@@ -24,6 +24,7 @@ async def test_routes_of_tenants_are_below_the_tenant(factory: Factory) -> None:
     assert refused.json()["instance"] == "/t/globex/api/v1/projects"
     bare = await member.client.get("/api/v1/projects", headers=headers)
     assert (bare.status_code, bare.json()["type"]) == (400, "/problems/tenant-required")
+    assert "/t/{tenant}" in bare.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SLUG: Final = TypeAdapter[str](Slug)
 
 
-def named_tenant(name: str | None, claims: AccessClaims) -> ClaimedTenant:
-    """Return the tenant of the token, which `name` has to name.
+def named_tenant(name: str | None, claims: AccessClaims, *, how: str) -> ClaimedTenant:
+    """Return the tenant of the token, which `name` has to name; `how` tells a client where the name belongs.
 
     Raises:
         TenantRequired: there is no name.
@@ -26,11 +26,16 @@ def named_tenant(name: str | None, claims: AccessClaims) -> ClaimedTenant:
         TenantMismatch: the token is of another tenant, or of the lobby.
     """
     if name is None:
-        raise TenantRequired
+        raise TenantRequired(how)
     tenant = ClaimedTenant.of(claims)
     if tenant is not None and (name == tenant.slug or name == str(tenant.id)):
         return tenant
-    raise TenantMismatch if _is_slug(name) or _ID.fullmatch(name) else TenantInvalid
+    if not _is_slug(name) and not _ID.fullmatch(name):
+        raise TenantInvalid
+    whose = "the lobby's" if tenant is None else f"for {tenant.slug}"
+    raise TenantMismatch(
+        f"The token is {whose}. POST /api/v1/auth/switch-tenant with the slug as `tenant` gives one for this tenant."
+    )
 
 
 def _is_slug(name: str) -> bool:

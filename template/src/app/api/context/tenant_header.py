@@ -11,6 +11,7 @@ from app.core.tenant_name_errors import TenantInvalid
 from app.core.tenant_urls import TenantUrls
 
 _HEADER: Final = b"x-tenant-id"
+_HOW: Final = "Send the header X-Tenant-ID with the tenant's slug or id."
 _PARAMETER: Final = {
     "name": "X-Tenant-ID",
     "in": "header",
@@ -32,7 +33,7 @@ class TenantStrategy:
         Raises:
             TenantRequired, TenantInvalid, TenantMismatch: as `named_tenant`.
         """
-        return named_tenant(self.name_of(scope), claims)
+        return named_tenant(self.name_of(scope), claims, how=_HOW)
 
     def name_of(self, scope: Scope) -> str | None:
         """Return what stands in the header, or `None` if it is not there.

@@ -11,6 +11,7 @@ from app.core.tenant_urls import TenantUrls
 
 TENANT_PREFIX: Final = "/t/{tenant}"
 
+_HOW: Final = f"Begin the path with {TENANT_PREFIX}, where {{tenant}} is the tenant's slug or id."
 _PARAMETER: Final = {
     "name": "tenant",
     "in": "path",
@@ -32,7 +33,7 @@ class TenantStrategy:
         Raises:
             TenantRequired, TenantInvalid, TenantMismatch: as `named_tenant`.
         """
-        return named_tenant(self.name_of(scope), claims)
+        return named_tenant(self.name_of(scope), claims, how=_HOW)
 
     def name_of(self, scope: Scope) -> str | None:
         """Return the path's second segment, or `None` if the path begins with `/api`."""

@@ -33,6 +33,8 @@ class _Host:
     label: str | None
     """What stands before the base domain; `None` at the base domain itself, and outside."""
     is_lobby: bool
+    tenants: str
+    """Where tenants are, for people."""
 
 
 class Hosts:
@@ -40,6 +42,7 @@ class Hosts:
 
     def __init__(self, settings: Settings) -> None:
         self._lobby = {settings.base_domain, urlsplit(settings.public_url).hostname}
+        self._tenants = TenantUrls(settings).of("{tenant}")
         self._suffix = f".{settings.base_domain}"
 
     def note(self, scope: Scope) -> None:
@@ -56,7 +59,7 @@ class Hosts:
         is_lobby = name in self._lobby
         if not is_lobby and (not label or "." in label):
             raise HostUnknown
-        scope["state"][_KEY] = _Host(label, is_lobby)
+        scope["state"][_KEY] = _Host(label, is_lobby, self._tenants)
 
 
 def _name_of(host: str) -> str:
@@ -64,6 +67,12 @@ def _name_of(host: str) -> str:
     if found is None or int(found["port"] or 0) > _MAX_PORT:
         raise HostUnknown
     return found["address"] or found["name"]
+
+
+def label_of(scope: Scope) -> str | None:
+    """Return the tenant that the request's host names, as it stands there; `None` at the lobby's."""
+    host: _Host = scope["state"][_KEY]
+    return None if host.is_lobby else host.label
 
 
 class TenantStrategy:
@@ -78,23 +87,20 @@ class TenantStrategy:
             TenantRequired, TenantInvalid, TenantMismatch: as `named_tenant`.
         """
         host: _Host = scope["state"][_KEY]
+        how = f"Send the request to the tenant's host, {host.tenants}."
         slug = claims.tenant_slug
         if slug is not None and host_label(slug) == host.label:
-            return named_tenant(slug, claims)
-        return named_tenant(None if host.is_lobby else host.label, claims)
+            return named_tenant(slug, claims, how=how)
+        return named_tenant(None if host.is_lobby else host.label, claims, how=how)
 
     def describe(
         self, document: dict[str, Any], _operations: list[dict[str, Any]], urls: TenantUrls
     ) -> None:
-        """List the hosts: the one that the document was read from, and those of tenants; others are refused."""
-        document["servers"] = [
-            {"url": "/", "description": "This host"},
-            {
-                "url": urls.of("{tenant}"),
-                "description": "The host of a tenant: its own routes, and all others",
-                "variables": {"tenant": {"default": "acme", "description": "Its slug or id."}},
-            },
-        ]
+        """Say on which hosts tenants are. Only this one is a server: a page may not call another host's."""
+        document["servers"] = [{"url": "/", "description": "This host"}]
+        document["info"]["description"] += (
+            f"\n\nRoutes of a tenant answer on its host, `{urls.of('{tenant}')}`; there are all other routes as well."
+        )
         for path, operations in document["paths"].items():
             if not path.startswith(EXEMPT):
                 for operation in operations.values():

@@ -11,7 +11,7 @@ from app.core.tenant_urls import TenantUrls
 
 
 class TenantStrategy:
-    """`Authorization: Bearer` with a token that login or switch-tenant gave for one tenant."""
+    """`Authorization: Bearer` with a token that was issued for one tenant."""
 
     refusals: ClassVar[tuple[type[AppError], ...]] = (TenantRequired,)
 
@@ -23,7 +23,9 @@ class TenantStrategy:
         """
         tenant = ClaimedTenant.of(claims)
         if tenant is None:
-            raise TenantRequired("The token is the lobby's; switch-tenant gives one of a tenant.")
+            raise TenantRequired(
+                "The token is the lobby's. POST /api/v1/auth/switch-tenant gives one for a tenant."
+            )
         return tenant
 
     def describe(
