@@ -27,6 +27,8 @@ type Renderer = Callable[..., Path]
 RENDERS = ROOT / "build" / "renders"
 RENDERS_KEPT_SECONDS = 2 * 3600
 
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+
 IDENTITY = {
     "GIT_AUTHOR_NAME": "tests",
     "GIT_AUTHOR_EMAIL": "tests@example.com",
@@ -56,10 +58,13 @@ def _is_left_out(item: pytest.Item) -> bool:
 
 
 def pytest_report_header() -> list[str]:
-    """Tell whether suites try the service behind PgBouncer and nginx; those that cannot leave the tests out."""
+    """Tell what is tried with programs that the machine has or lacks: a browser, and PgBouncer and nginx in suites."""
     needed = {"pgbouncer": "tests/test_pooler.py", "nginx": "tests/test_reverse_proxy.py"}
     path = f"{os.environ['PATH']}:/usr/sbin"
-    return [
+    browser = (
+        BROWSER or "no Chromium installed, so nobody clicks through the pages (tests/test_pages.py)"
+    )
+    return [f"browser: {browser}"] + [
         f"{program}: {shutil.which(program, path=path) or f'not installed, so suites run without {file}'}"
         for program, file in needed.items()
     ]

@@ -7,6 +7,7 @@ import openapi_spec_validator
 import pytest
 from fastapi import FastAPI
 
+from app.core.errors import AppError
 from app.core.settings import DatabaseSettings, DevSettings, Settings
 from app.main import create_app
 from tests.lifespan import started
@@ -113,6 +114,28 @@ async def test_the_mailbox_is_one_redirect_away(settings: Settings) -> None:
         settings.model_copy(update={"environment": "dev", "dev": dev}), "/mailbox"
     )
     assert (answer.status_code, answer.headers["location"]) == (307, "http://127.0.0.1:1025")
+
+
+class CupBroken(AppError):
+    """A team's own."""
+
+    status, code, title = 409, "cup-broken", "The cup <is> broken"
+
+
+@pytest.mark.parametrize("code", ["not-found", "im-a-teapot", CupBroken.code])
+async def test_the_type_of_a_problem_leads_to_a_page(client: httpx.AsyncClient, code: str) -> None:
+    answer = await client.get(f"/problems/{code}")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "script-src 'self';" in answer.headers["content-security-policy"]
+    assert "<dd>4" in answer.text
+    assert "<is>" not in answer.text
+
+
+async def test_a_type_that_no_problem_has_leads_to_none(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/problems/<b>")
+    assert answer.status_code == 404
+    assert "<code>&lt;b&gt;</code>" in answer.text
 
 
 async def test_development_pages_stay_in_development(client: httpx.AsyncClient) -> None:

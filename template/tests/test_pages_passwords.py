@@ -25,7 +25,7 @@ async def test_where_mails_lead_in_development(settings: Settings, path: str) ->
 
 async def test_a_verification_is_shown_before_it_is_confirmed(settings: Settings) -> None:
     answer = await page(settings, "/verify-email")
-    assert 'data-lookup="/api/v1/auth/verify-email/lookup"' in answer.text
+    assert 'data-lookup="/auth/verify-email/lookup"' in answer.text
     for field in RegistrationPreview.model_fields.keys() - {"email", "sets_password"}:
         assert f'data-name="{field}"' in answer.text
     assert 'data-if="sets_password"' in answer.text
@@ -35,4 +35,4 @@ async def test_a_verification_is_shown_before_it_is_confirmed(settings: Settings
 async def test_the_start_page_tells_the_samples_password(settings: Settings) -> None:
     answer = await page(settings, "/", seed_password="pa&ss")
     assert "pa&amp;ss" in answer.text
-    assert 'data-action="/api/v1/auth/login"' in answer.text
+    assert 'data-action="/auth/login"' in answer.text

@@ -21,21 +21,13 @@ async def test_pages_of_development(settings: Settings, path: str) -> None:
     assert "script-src 'self';" in answer.headers["content-security-policy"]
 
 
-async def test_the_start_page_signs_in(settings: Settings) -> None:
-    answer = await page(settings, "/")
-    assert "data-sign-in" in answer.text
-    assert '<script src="/pages/provider.js">' in answer.text
+@pytest.mark.parametrize(("path", "marked"), [("/", "data-sign-in"), ("/accept-invite", "joined")])
+async def test_pages_that_sign_in(settings: Settings, path: str, marked: str) -> None:
+    answer = await page(settings, path)
+    assert marked in answer.text
+    assert '<script type="module" src="/pages/provider.js">' in answer.text
     script = await page(settings, "/pages/provider.js")
     assert script.headers["content-type"].startswith("text/javascript")
-
-
-async def test_an_invites_link_leads_through_the_provider_and_back(settings: Settings) -> None:
-    answer = await page(settings, "/accept-invite")
-    assert 'data-return-to="/accept-invite"' in answer.text
-    assert '<script src="/pages/provider.js">' in answer.text
-    assert '<output data-result="joined">' in answer.text
-    script = await page(settings, "/pages/provider.js")
-    assert "/invites/accept" in script.text
 
 
 async def test_they_stay_in_development(settings: Settings) -> None:

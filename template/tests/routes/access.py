@@ -81,6 +81,9 @@ ACCESS: Final[dict[str, Access]] = {
     "/static-offline-docs": PUBLIC,
     "/mailbox": PUBLIC,
     "/pages/pages.css": PUBLIC,
+    "/pages/pages.js": PUBLIC,
+    "/favicon.ico": PUBLIC,
+    "/problems/{code}": PUBLIC,
 }
 
 

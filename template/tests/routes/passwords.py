@@ -25,7 +25,6 @@ ACCESS: Final[dict[str, Access]] = {
     "/verify-email": PUBLIC,
     "/reset-password": PUBLIC,
     "/accept-invite": PUBLIC,
-    "/pages/pages.js": PUBLIC,
 }
 
 # Hashing takes its time between two transactions, and holds no connection (ADR 0014).

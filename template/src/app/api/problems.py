@@ -6,6 +6,7 @@ Every error leaves the service through `problem_response`. A `pointer` in `error
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
@@ -155,7 +156,7 @@ async def _http_exception(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, HTTPException)  # noqa: S101  registered for this class
     if exc.status_code in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
         return Response(status_code=exc.status_code, headers=exc.headers)
-    error = _BY_STATUS.get(exc.status_code) or _error_class(exc.status_code)
+    error = _BY_STATUS.get(exc.status_code) or error_class(exc.status_code)
     detail = str(exc.detail)
     response = problem_response(request.scope, error(None if detail in _PHRASES else detail))
     response.headers.update(exc.headers or {})
@@ -164,7 +165,9 @@ async def _http_exception(request: Request, exc: Exception) -> Response:
     return response
 
 
-def _error_class(status: int) -> type[AppError]:
+@cache
+def error_class(status: int) -> type[AppError]:
+    """Return the error of an HTTP status for which the service has none of its own."""
     phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
     code = phrase.lower().replace(" ", "-").replace("'", "")
     return type("HTTPError", (AppError,), {"status": status, "code": code, "title": phrase})

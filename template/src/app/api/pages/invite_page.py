@@ -1,11 +1,10 @@
 """Where the links of invites lead to in development."""
 
-from html import escape
-
 from fastapi.responses import Response
 
 from app.api.dependencies.components import ComponentsDep
-from app.api.pages.rendering import page
+from app.api.pages.provider_pages import SCRIPT, joining_form
+from app.api.pages.rendering import fragment, page
 from app.api.routing import PageRouter
 
 router = PageRouter(include_in_schema=False)
@@ -14,11 +13,5 @@ router = PageRouter(include_in_schema=False)
 @router.get("/accept-invite")
 async def accept_invite(components: ComponentsDep) -> Response:
     """Let an invited person sign in and join."""
-    home = escape(components.settings.public_url)
-    return page(
-        "signed_in.html",
-        title="Accept the invite",
-        lead="Sign in with the invited address to join the tenant.",
-        action=f'<form data-sign-in="{home}" data-return-to="/accept-invite"><button>Sign in and join</button>'
-        '<output data-result="joined"></output></form>',
-    )
+    ways = f"<p>Sign in with the invited address.</p>{joining_form(components.settings.public_url)}"
+    return page("Accept the invite", fragment("invite.html", ways=ways), scripts=[SCRIPT])

@@ -1,17 +1,44 @@
 """Pages made of the templates beside this file."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 from string import Template
+from typing import Final
 
 from fastapi.responses import HTMLResponse, Response
 
 from app.core import about
 
+# Such a page loads and calls what its own host serves, and nothing else.
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+    " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 
-def page(file: str, **values: str) -> Response:
-    """Return a page; `values` are HTML."""
-    return HTMLResponse(fragment(file, **values))
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Where a page is shown."""
+
+    url: str
+    """Without a path."""
+    tenant: str | None = None
+    """The tenant that the host names, if it names one."""
+
+
+def page(
+    title: str, content: str, *, scripts: Iterable[str] = (), status_code: int = 200
+) -> Response:
+    """Return a page; `content` is HTML."""
+    html = fragment(
+        "page.html",
+        title=escape(title),
+        content=content.strip(),
+        scripts="\n  ".join(f'<script type="module" src="{path}"></script>' for path in scripts),
+    )
+    return HTMLResponse(html, status_code, {"Content-Security-Policy": _POLICY})
 
 
 def fragment(file: str, **values: str) -> str:

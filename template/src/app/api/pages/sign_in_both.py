@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from app.api.pages import password_pages, provider_pages
+from app.api.pages.rendering import Host
 from app.core.settings import DevSettings
 
 ROUTERS: Final = (password_pages.router, provider_pages.router)
-SCRIPTS: Final = ("/pages/pages.js", "/pages/provider.js")
+SCRIPTS: Final = (password_pages.SCRIPT, provider_pages.SCRIPT)
 
 _ENDS: Final = "That ends a seeded password, until <code>app seed</code> gives it back."
 
@@ -17,7 +18,7 @@ def hint(dev: DevSettings) -> str:
     return f"{password_pages.password_hint(dev.seed_password)} {provider_pages.ANYBODY} {_ENDS}"
 
 
-def sections(public_url: str) -> Iterable[str]:
+def sections(host: Host) -> Iterable[str]:
     """Return what a person can fill in or click on, as HTML."""
-    yield password_pages.forms()
-    yield provider_pages.form(public_url)
+    yield password_pages.forms(host)
+    yield provider_pages.form(host)

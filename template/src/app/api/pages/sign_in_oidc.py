@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from app.api.pages import invite_page, provider_pages
+from app.api.pages.rendering import Host
 from app.core.settings import DevSettings
 
 ROUTERS: Final = (provider_pages.router, invite_page.router)
-SCRIPTS: Final = ("/pages/provider.js",)
+SCRIPTS: Final = (provider_pages.SCRIPT,)
 
 
 def hint(_dev: DevSettings) -> str:
@@ -15,6 +16,6 @@ def hint(_dev: DevSettings) -> str:
     return provider_pages.ANYBODY
 
 
-def sections(public_url: str) -> Iterable[str]:
+def sections(host: Host) -> Iterable[str]:
     """Return what a person can fill in or click on, as HTML."""
-    yield provider_pages.form(public_url)
+    yield provider_pages.form(host)

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from app.api.pages import password_pages
+from app.api.pages.rendering import Host
 from app.core.settings import DevSettings
 
 ROUTERS: Final = (password_pages.router,)
-SCRIPTS: Final = ("/pages/pages.js",)
+SCRIPTS: Final = (password_pages.SCRIPT,)
 
 
 def hint(dev: DevSettings) -> str:
@@ -15,6 +16,6 @@ def hint(dev: DevSettings) -> str:
     return password_pages.password_hint(dev.seed_password)
 
 
-def sections(_public_url: str) -> Iterable[str]:
+def sections(host: Host) -> Iterable[str]:
     """Return what a person can fill in or click on, as HTML."""
-    yield password_pages.forms()
+    yield password_pages.forms(host)

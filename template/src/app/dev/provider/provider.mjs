@@ -98,8 +98,10 @@ class Provider {
 }
 
 const PAGE = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Development identity provider</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
 <style>body{font:16px/1.5 system-ui,sans-serif;max-width:30rem;margin:3rem auto;padding:0 1rem}
-button,input{font:inherit;padding:.4rem .8rem;margin:.2rem 0}form button{display:block}</style>
+button,input{font:inherit;padding:.4rem .8rem;margin:.2rem 0}form button{display:block}
+form button,form input{max-width:100%;box-sizing:border-box}</style>
 <h1>Who are you?</h1><p>This provider asks for no password. It verifies every address.</p>
 <form>HIDDENKNOWN</form><form>HIDDEN<label>Somebody else <input name="login_hint" type="email" required></label>
 <button>Sign in</button></form></html>`;

@@ -9,24 +9,8 @@ from app.core.settings import Settings
 type HeaderList = list[tuple[bytes, bytes]]
 
 _DOCS: Final = ("/docs", "/docs/oauth2-redirect", "/redoc")
-_PAGES: Final = (
-    "/",
-    "/accept-invite",
-{% if auth_mode != "oidc" %}
-    "/verify-email",
-    "/reset-password",
-{% endif %}
-{% if auth_mode != "password" %}
-    "/signed-in",
-{% endif %}
-)
-
 _DATA_POLICY: Final = (
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-_PAGE_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
-    " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 # Swagger UI and ReDoc start from an inline script; ReDoc searches in a worker made from a blob.
 _DOCS_POLICY: Final = (
@@ -60,17 +44,15 @@ def security_headers(settings: Settings, policy: str = _DATA_POLICY) -> HeaderLi
 class SecurityHeaders:
     """Adds the headers to every response; one that the route has set itself stays.
 
-    Answers are data, which must load nothing at all, but for the few paths with pages for people.
+    Answers are data, which must load nothing at all, but for the documentation and the pages for people, which
+    bring a policy of their own.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
         self._data = security_headers(settings)
         self._names = frozenset(name for name, _ in self._data)
-        self._by_path = {
-            **dict.fromkeys(_DOCS, security_headers(settings, _DOCS_POLICY)),
-            **dict.fromkeys(_PAGES, security_headers(settings, _PAGE_POLICY)),
-        }
+        self._by_path = dict.fromkeys(_DOCS, security_headers(settings, _DOCS_POLICY))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
