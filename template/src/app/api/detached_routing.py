@@ -2,7 +2,7 @@
 
 from fastapi import Request, Response
 
-from app.api.dependencies.admission import UNIT, admit
+from app.api.dependencies.admission import UNIT, admit, identify
 from app.api.dependencies.components import Components
 from app.api.dependencies.requirements import requirement_of
 from app.api.routing import AdmittingRoute, Handler
@@ -16,6 +16,7 @@ class DetachedRoute(AdmittingRoute):
         required = requirement_of(self)
 
         async def answer(request: Request) -> Response:
+            identify(request, required)
             await self.read_body(request)
             components: Components = request.app.state.components
             async with components.database.unit() as unit:

@@ -33,6 +33,8 @@ from app.core.errors import (
 )
 
 MEDIA_TYPE: Final = "application/problem+json"
+FrameworkError: Final = HTTPException
+"""What Starlette and FastAPI raise; the service's own are in `core/errors.py`."""
 
 _REF: Final = {"$ref": "#/components/schemas/Problem"}
 _METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")

@@ -5,13 +5,13 @@ from types import ModuleType
 from typing import Any
 
 import fastapi
-from fastapi import Request, Response
+from fastapi import Request, Response, params
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import Scope
 
-from app.api.dependencies.admission import admit
+from app.api.dependencies.admission import admit, identify
 from app.api.dependencies.components import Components
 from app.api.dependencies.requirements import requirement_of
 from app.api.query_numbers import require_plain_numbers
@@ -46,6 +46,7 @@ class AdmittingRoute(APIRoute):
         required = requirement_of(self)
 
         async def answer(request: Request) -> Response:
+            identify(request, required)
             await self.read_body(request)
             components: Components = request.app.state.components
             async with components.database.unit() as unit:
@@ -57,14 +58,28 @@ class AdmittingRoute(APIRoute):
     async def read_body(self, request: Request) -> None:
         """Read it before a connection is taken: a client that sends it slowly keeps none waiting.
 
+        Each file of a form is kept on disk beyond 1 MiB, and closed after the response.
+
         Raises:
-            BadRequest: the client hung up.
+            BadRequest: the client hung up, or the body is no form.
         """
-        if self.body_field is not None:
-            try:
+        if self.body_field is None:
+            return
+        try:
+            if isinstance(self.body_field.field_info, params.Form):
+                await self._read_form(request)
+            else:
                 await request.body()
-            except ClientDisconnect:
-                raise BadRequest("The body ended too early.") from None
+        except ClientDisconnect:
+            raise BadRequest("The body ended too early.") from None
+        except ValueError as exc:
+            raise BadRequest("The body is not a form.") from exc
+
+    async def _read_form(self, request: Request) -> None:
+        # FastAPI finds it parsed. It would read it later, and close nothing if admission refuses the caller.
+        request.scope["fastapi_middleware_astack"].push_async_callback(request.close)
+        limits: dict[str, Any] = request.scope["fastapi"].get("form_limits", {})
+        await request.form(**{**limits, **self.form_limits})
 
 
 class APIRouter(fastapi.APIRouter):

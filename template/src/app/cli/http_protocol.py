@@ -17,6 +17,8 @@ _SLACK_BYTES: Final = 64 * 1024
 """What one read may bring beyond the limit; the application answers a large but complete header itself."""
 
 _BODY_SECONDS: Final = 60.0
+_LEAST_SENT_BYTES: Final = 1024 * 1024
+"""What a client has to send of its body in that time, if the rest is not less. How much is read, the route says."""
 _BYTES_BESIDE_A_BYTE: Final = 8
 """What a chunked body may bring beside each byte of its own: sizes of chunks, their extensions, trailers."""
 _FAREWELL_SECONDS: Final = 2.0
@@ -41,6 +43,7 @@ class _BoundedProtocol(HttpToolsProtocol):
     _ends = False
     _in_body = False
     _body_bytes = 0
+    _bytes_due = 0
     _bytes_beside = 0
     _body_deadline: asyncio.TimerHandle | None = None
     _unread_bytes = 0
@@ -64,7 +67,11 @@ class _BoundedProtocol(HttpToolsProtocol):
             self._bytes_beside += len(data) if was_in_body else 0
             if self._bytes_beside > _SLACK_BYTES + _BYTES_BESIDE_A_BYTE * self._body_bytes:
                 self.transport.abort()
-            elif self._body_deadline is None:
+            elif self._body_deadline is None or (
+                self._body_bytes >= self._bytes_due and not self.cycle.response_complete
+            ):
+                self._stop_waiting_for_the_body()
+                self._bytes_due = self._body_bytes + _LEAST_SENT_BYTES
                 self._body_deadline = self.loop.call_later(_BODY_SECONDS, self.transport.abort)
 
     def on_message_begin(self) -> None:
