@@ -58,9 +58,17 @@ class Nginx(Server):
 
     name = "nginx"
 
-    def __init__(self, folder: Path, *upstream_ports: int, **times: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *upstream_ports: int,
+        times: Mapping[str, str] | None = None,
+        path: str = "",
+        strips: bool = False,
+    ) -> None:
         super().__init__(folder)
-        self._times = _TIMES | times
+        self._path, self._strips = path, strips
+        self._times = _TIMES | dict(times or {})
         self._upstream_ports = upstream_ports
         self._configuration = self.folder / "nginx.conf"
 
@@ -90,6 +98,10 @@ class Nginx(Server):
         block = _changed(r"(?:^    server api-\d:8000(.*);\n)+", "".join(servers), block)
         block = _changed(r"^    ssl_certificate.*\n", "", block)
         block = _changed(r"listen 443 ssl;", f"listen {network.LOOPBACK}:{self.port};", block)
+        block = block.replace("location / {", f"location {self._path}/ {{")
+        block = block.replace("location = /metrics {", f"location = {self._path}/metrics {{")
+        if self._strips:
+            block = _changed(r"proxy_pass http://app;", "proxy_pass http://app/;", block)
         for directive, time in self._times.items():
             block = _changed(rf"^( *{directive}) \S+;", rf"\1 {time};", block)
         return block

@@ -20,7 +20,7 @@ from app.main import create_app
 from app.models.public.audit_logs import AuditLog
 from app.models.public.users import User
 from tests.answers import problem
-from tests.browser import Browser, cookie_name
+from tests.browser import START, Browser, cookie_name
 from tests.factories import Factory
 from tests.provider import address
 
@@ -123,6 +123,22 @@ async def test_over_https_the_cookie_is_the_hosts_alone(settings: Settings) -> N
         cookie = (await browser.start(address())).headers["set-cookie"]
     assert cookie.startswith("__Host-sign-in-")
     assert "; Secure" in cookie
+
+
+async def test_below_a_path_the_browser_comes_back_below_it(settings: Settings) -> None:
+    home = "http://testserver/svc/eu"
+    app = create_app(settings.model_copy(update={"public_url": home}))
+    async with Browser.open(app) as browser:
+        browser.service.base_url = httpx.URL(home)
+        started = await browser.start(address())
+        elsewhere = await browser.service.get(START, headers={"Host": "other"})
+    location = httpx.URL(started.headers["location"])
+    assert location.params["redirect_uri"] == f"{home}/api/v1/auth/oidc/callback"
+    # Another service of this host has cookies for itself.
+    assert started.headers["set-cookie"].startswith("svc-eu-sign-in-")
+    assert elsewhere.status_code in (303, 421)
+    if elsewhere.status_code == 303:
+        assert elsewhere.headers["location"].startswith(f"{home}/api/v1/auth/oidc/start?")
 
 
 async def test_a_member_enters_a_tenant(browser: Browser, factory: Factory) -> None:

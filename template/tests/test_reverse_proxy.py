@@ -102,7 +102,7 @@ def impatient(service: Service, folder: Path) -> Iterator[Nginx]:
 
 @contextmanager
 def running_before(service: Service, folder: Path, **times: str) -> Iterator[Nginx]:
-    nginx = Nginx(folder, *(process.port for process in service.processes), **times)
+    nginx = Nginx(folder, *(process.port for process in service.processes), times=times)
     with running(nginx):
         yield nginx
 
@@ -288,6 +288,19 @@ async def test_a_tenant_that_is_not_ready_takes_no_process_from_others(
     assert all(process.requests for process in service.processes)
 
 
+@pytest.mark.parametrize("strips", [False, True])
+async def test_the_service_is_below_a_path(folder: Path, strips: bool) -> None:
+    http = {"proxy_strips_path": strips}
+    probe = Probe(probe_settings(public_url="http://testserver/svc", http=http))
+    async with served(probe.app, ServerState()) as port:
+        nginx = Nginx(folder / f"path-{strips}", port, path="/svc", strips=strips)
+        with running(nginx):
+            async with client_of(nginx) as client:
+                paths = ("/svc/whoami", "/svc/metrics", "/svc/svc/whoami", "/whoami")
+                answers = [(await client.get(path)).status_code for path in paths]
+    assert answers == [200, 404, 404, 404]
+
+
 @contextmanager
 def nobody_listens() -> Iterator[int]:
     yield reserve_port()
@@ -310,7 +323,7 @@ async def test_a_process_that_is_gone_is_missed_by_nobody(
 ) -> None:
     with gone() as port:
         ports = (port, service.processes[0].port)
-        nginx = Nginx(folder / gone.__name__, *ports, proxy_connect_timeout="200ms")
+        nginx = Nginx(folder / gone.__name__, *ports, times={"proxy_connect_timeout": "200ms"})
         with running(nginx):
             async with client_of(nginx) as client:
                 answers = [await client.post("/raw", content=b"a") for _ in range(2)]

@@ -143,8 +143,12 @@ async def test_a_large_file_is_on_disk_and_nowhere_in_memory(
         tracemalloc.stop()
     assert [answer.status_code for answer in answers] == [200] * 3
     assert answers[0].json()["size"] == size
-    assert all(file.is_on_disk for file in kept)
-    assert [file.closed for file in kept] == [True, True]
+    assert [file.is_on_disk for file in kept] == [True, True]
+
+    async def are_closed() -> bool:
+        return all(file.closed for file in kept)
+
+    await eventually(are_closed)
 
 
 @pytest.mark.parametrize("tells_length", [True, False])

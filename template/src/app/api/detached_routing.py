@@ -1,4 +1,4 @@
-"""Routes that are admitted as others are, and then hold no connection while they work (ADR 0014)."""
+"""Routes that are admitted as others are, and then hold no connection while they work."""
 
 from fastapi import Request, Response
 

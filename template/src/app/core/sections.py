@@ -1,11 +1,14 @@
 """What the sections of the settings are made of."""
 
 import json
+import re
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, field_validator
+
+_PATH: Final = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
 
 
 class Section(BaseModel):
@@ -32,9 +35,15 @@ def is_url(value: str, *schemes: str) -> bool:
 
 
 def _base_url(value: str) -> str:
-    if not is_url(value, "http", "https"):
+    url = value if "//" in value else f"https://{value}"
+    origin = _origin_of(url)
+    if origin is None:
         raise ValueError("must look like https://app.example.com")
-    return value.rstrip("/")
+    path = urlsplit(url).path.rstrip("/")
+    right = f"{origin}{path if _PATH.fullmatch(path) else ''}"
+    if value.rstrip("/") != right:
+        raise ValueError(f"must be {right}")
+    return right
 
 
 def _origin(value: str) -> str:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from starlette.types import Scope
 
 from app.api.context.named_tenant import REFUSALS, named_tenant
+from app.api.context.public_path import PROBES
 from app.api.context.tenant_strategy import ClaimedTenant
 from app.api.problems import problems
 from app.core.host_errors import HostUnknown
@@ -15,9 +16,6 @@ from app.core.hosts import host_label
 from app.core.security.access_tokens import AccessClaims
 from app.core.settings import Settings
 from app.core.tenant_urls import TenantUrls
-
-EXEMPT: Final = ("/health/", "/metrics")
-"""How the paths of probes begin, which know a process by its address."""
 
 _HOST: Final = b"host"
 _SHAPE: Final = re.compile(
@@ -97,12 +95,12 @@ class TenantStrategy:
         self, document: dict[str, Any], _operations: list[dict[str, Any]], urls: TenantUrls
     ) -> None:
         """Say on which hosts tenants are. Only this one is a server: a page may not call another host's."""
-        document["servers"] = [{"url": "/", "description": "This host"}]
+        document["servers"] = [{"url": urls.path or "/", "description": "This host"}]
         document["info"]["description"] += (
             f"\n\nRoutes of a tenant answer on its host, `{urls.of('{tenant}')}`; there are all other routes as well."
         )
         for path, operations in document["paths"].items():
-            if not path.startswith(EXEMPT):
+            if not path.startswith(PROBES):
                 for operation in operations.values():
                     operation["responses"] |= _REFUSED
 

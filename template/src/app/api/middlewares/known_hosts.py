@@ -2,7 +2,8 @@
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.context.tenant_subdomain import EXEMPT, Hosts
+from app.api.context.public_path import PROBES, route_path_of
+from app.api.context.tenant_subdomain import Hosts
 from app.api.problems import problem_response
 from app.core.host_errors import HostUnknown
 from app.core.settings import Settings
@@ -20,7 +21,7 @@ class KnownHosts:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not scope["path"].startswith(EXEMPT):
+        if scope["type"] == "http" and not route_path_of(scope).startswith(PROBES):
             try:
                 self._hosts.note(scope)
             except HostUnknown:

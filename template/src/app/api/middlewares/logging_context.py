@@ -8,11 +8,11 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
+from app.api.context.public_path import PROBES, route_path_of
 from app.api.context.request_context import RequestContext, route_template_of
 from app.core.db.checkout import Loans, loans
 from app.core.metrics import Metrics
 
-_PROBES: Final = ("/health/", "/metrics")
 _MAX_PATH: Final = 512
 _CLIENT_GONE: Final = 499
 
@@ -77,7 +77,7 @@ class LoggingContext:
             self._log.error("request failed", exc_info=crash, **fields)
         elif status >= 500:
             self._log.warning("request", **fields)
-        elif scope["path"].startswith(_PROBES):
+        elif route_path_of(scope).startswith(PROBES):
             self._log.debug("request", **fields)
         else:
             self._log.info("request", **fields)

@@ -4,6 +4,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.context.public_path import route_path_of
 from app.core.settings import Settings
 
 type HeaderList = list[tuple[bytes, bytes]]
@@ -58,10 +59,10 @@ class SecurityHeaders:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        ours = self._by_path.get(scope["path"], self._data)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
+                ours = self._by_path.get(route_path_of(scope), self._data)
                 theirs = message.get("headers", ())
                 kept = self._names.intersection(name.lower() for name, _ in theirs)
                 added = [header for header in ours if header[0] not in kept] if kept else ours

@@ -15,6 +15,7 @@ from app.api.pages.rendering import page
 from app.api.problems import error_class
 from app.core.errors import AppError
 
+_UP: Final = "../"
 _DOCUMENTS: Final = Path(__file__).parents[4] / "docs"
 # The status that a text begins with is shown beside it, and would be a numbered list.
 _SECTION: Final = re.compile(
@@ -27,12 +28,12 @@ def problem_page(code: str) -> Response:
     found = next((error for error in _errors() if error.code == code), None)
     if found is None:
         told = f"<p>The service has no problem of the code <code>{escape(code)}</code>.</p>"
-        return page("Unknown problem", told, status_code=404)
+        return page("Unknown problem", told, status_code=404, up=_UP)
     facts = (
         f"<dl><dt>Code</dt><dd><code>{escape(code)}</code></dd>"
         f"<dt>Status</dt><dd>{found.status}</dd></dl>"
     )
-    return page(found.title, facts + _texts().get(code, ""))
+    return page(found.title, facts + _texts().get(code, ""), up=_UP)
 
 
 def _errors() -> Iterable[type[AppError]]:

@@ -14,7 +14,7 @@ SCRIPT: Final = "/pages/provider.js"
 _RETURN_TO: Final = "/signed-in"
 _RESULT: Final = """<p data-lead>A sign-in that was begun on the start page ends here.</p>
     <output data-result="shown"></output>
-    <p><a href="/">Start page</a></p>"""
+    <p><a href="./">Start page</a></p>"""
 
 router = PageRouter(include_in_schema=False)
 

@@ -23,20 +23,21 @@ class Host:
     """Where a page is shown."""
 
     url: str
-    """Without a path."""
+    """Its public address."""
     tenant: str | None = None
     """The tenant that the host names, if it names one."""
 
 
 def page(
-    title: str, content: str, *, scripts: Iterable[str] = (), status_code: int = 200
+    title: str, content: str, *, scripts: Iterable[str] = (), status_code: int = 200, up: str = ""
 ) -> Response:
-    """Return a page; `content` is HTML."""
+    """Return a page; `content` is HTML, and `up` leads from the page to the start page's folder."""
     html = fragment(
         "page.html",
         title=escape(title),
         content=content.strip(),
-        scripts="\n  ".join(f'<script type="module" src="{path}"></script>' for path in scripts),
+        up=up,
+        scripts="\n  ".join(f'<script type="module" src="{up}{path.removeprefix("/")}"></script>' for path in scripts),
     )
     return HTMLResponse(html, status_code, {"Content-Security-Policy": _POLICY})
 
