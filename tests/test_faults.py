@@ -1,6 +1,7 @@
 """Nothing is lost, half done or done twice, whatever breaks: `make faults` on one render of each background engine."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import pytest
 from conftest import Renderer
 from matrix import Answers, choices, name
 from plan import in_turn
-from render import proving, questions
+from render import ROOT, proving, questions
 
 pytestmark = [pytest.mark.serial, pytest.mark.slow]
 
@@ -110,3 +111,33 @@ def test_every_fault_is_survived(
     for felt in ("PostgreSQL restarted", "PostgreSQL killed", "Disk full", "Pool exhausted"):
         assert told[felt]["outcomes"].get("503"), felt
     assert told["API killed between commit and answer"]["findings"]["unanswered"] >= 1
+
+
+def rows(markdown: str) -> list[list[str]]:
+    """The cells of each row of its first table, with its head."""
+    table = re.search(r"(?:^\|.*\|\n)+", markdown, re.MULTILINE)
+    assert table
+    lines = table[0].splitlines()
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in lines if "---" not in line
+    ]
+
+
+@pytest.mark.parametrize("engine", choices(questions())["background_engine"])
+def test_each_fault_that_a_render_promises_to_survive_was_measured(
+    render: Renderer, engine: str
+) -> None:
+    measured = (ROOT / "docs/reliability.md").read_text().split(f"`background_engine={engine}`")[1]
+    promised = render(background_engine=engine) / "docs/reliability.md"
+    head, *results = rows(measured)
+    for (name_, *_, requests_within, work_within), row in zip(
+        rows(promised.read_text())[1:], results, strict=True
+    ):
+        told = dict(zip(head, row, strict=True))
+        assert told["Fault"] == name_
+        assert _seconds(told["Requests normal after"]) <= _seconds(requests_within), name_
+        assert _seconds(told["Work normal after"]) <= _seconds(work_within), name_
+
+
+def _seconds(cell: str) -> float:
+    return float(cell.removesuffix(" s"))

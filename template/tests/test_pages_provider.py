@@ -25,7 +25,7 @@ async def test_pages_of_development(settings: Settings, path: str) -> None:
 async def test_pages_that_sign_in(settings: Settings, path: str, marked: str) -> None:
     answer = await page(settings, path)
     assert marked in answer.text
-    assert '<script type="module" src="/pages/provider.js">' in answer.text
+    assert '<script type="module" src="pages/provider.js">' in answer.text
     script = await page(settings, "/pages/provider.js")
     assert script.headers["content-type"].startswith("text/javascript")
 

@@ -17,9 +17,7 @@ from tests.sections import probe_settings
 from tests.sending import address
 
 ROOT: Final = "/svc/eu"
-LINK: Final = re.compile(
-    r"""(?:href=|src=|data-action=|data-lookup=|url: |spec-url=)["']([^"']+)"""
-)
+LINK: Final = re.compile(r"""(?:href=|src=|url: |spec-url=)["']([^"']+)""")
 
 
 class Proxy(httpx.ASGITransport):

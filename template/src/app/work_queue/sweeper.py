@@ -6,6 +6,7 @@ from typing import Final
 import structlog
 from pgqueuer import AsyncpgDriver
 
+from app.models.public.workflow_executions import WorkflowKind
 from app.work_queue.queries import queries
 
 log = structlog.get_logger(__name__)

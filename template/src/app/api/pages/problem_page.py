@@ -49,7 +49,6 @@ def _with_subclasses(error: type[AppError]) -> Iterable[type[AppError]]:
 
 @cache
 def _texts() -> dict[str, str]:
-    """Each section of the documents, as HTML, by the code that is its heading."""
     markdown = MarkdownIt("commonmark", {"html": False})
     # To other documents, which are not served.
     for rule in ("link_open", "link_close"):

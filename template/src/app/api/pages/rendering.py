@@ -37,7 +37,10 @@ def page(
         title=escape(title),
         content=content.strip(),
         up=up,
-        scripts="\n  ".join(f'<script type="module" src="{up}{path.removeprefix("/")}"></script>' for path in scripts),
+        scripts="\n  ".join(
+            f'<script type="module" src="{up}{path.removeprefix("/")}"></script>'
+            for path in scripts
+        ),
     )
     return HTMLResponse(html, status_code, {"Content-Security-Policy": _POLICY})
 
