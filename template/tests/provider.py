@@ -23,6 +23,8 @@ WRONG: Final = [
     ("OIDC__SCOPES", "email", "must contain openid"),
     ("OIDC__AUDIENCE", "app", "must differ from OIDC__CLIENT_ID"),
     ("OIDC__TRUSTED_HOSTS", "login.example.com", "must be JSON"),
+    ("OIDC__TRUSTED_HOSTS", '["https://keys.example.com/"]', "must be keys.example.com."),
+    ("OIDC__TIMEOUT", "PT0S", "between PT0.001S"),
     ("OIDC__TIMEOUT", "5", "ISO 8601 duration"),
     ("OIDC__KEYS_TTL", "PT1S", "no less than OIDC__KEYS_INTERVAL"),
 ]

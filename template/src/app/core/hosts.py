@@ -2,6 +2,7 @@
 
 import re
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel
 
@@ -9,10 +10,13 @@ _DOMAIN: Final = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(
 
 
 def _domain(value: str) -> str:
-    value = value.lower()
-    if len(value) > 200 or not _DOMAIN.fullmatch(value):
+    parts = urlsplit(value if "//" in value else f"//{value}")
+    right = parts.hostname or ""
+    if len(right) > 200 or not _DOMAIN.fullmatch(right) or right.rpartition(".")[2].isdecimal():
         raise ValueError("must be a domain such as example.com, without scheme and port")
-    return value
+    if value.lower() != right:
+        raise ValueError(f"must be {right}")
+    return right
 
 
 class HostSections(BaseModel):

@@ -3,11 +3,23 @@
 import json
 import re
 from datetime import timedelta
+from ipaddress import ip_interface
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    IPvAnyNetwork,
+    ValidationInfo,
+    field_validator,
+)
 
+_SHORTEST: Final = timedelta(milliseconds=1)
+_LONGEST: Final = timedelta(days=3650)
+_MAY_BE_ZERO: Final = frozenset({"clock_skew", "deletion_grace", "drain_timeout", "keys_interval"})
 _PATH: Final = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
 
 
@@ -18,9 +30,13 @@ class Section(BaseModel):
 
     @field_validator("*")
     @classmethod
-    def _is_no_negative_duration(cls, value: Any) -> Any:
-        if isinstance(value, timedelta) and value < timedelta():
-            raise ValueError("must not be negative")
+    def _is_usable_duration(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, timedelta) and (value or info.field_name not in _MAY_BE_ZERO):
+            if value < timedelta():
+                raise ValueError("must not be negative")
+            # Zero is no limit to PostgreSQL, and no pause between two looks for work.
+            if not _SHORTEST <= value <= _LONGEST:
+                raise ValueError("must be between PT0.001S and P3650D")
         return value
 
 
@@ -78,7 +94,35 @@ def _from_json(value: object) -> object:
         raise ValueError('must be JSON: {"name": "secret"} or ["one", "two"]') from None
 
 
+def _host(value: str) -> str:
+    right = urlsplit(value if "//" in value else f"//{value}").netloc.rpartition("@")[2]
+    if not right or value != right:
+        raise ValueError(f"must be {right or 'a host, with its port if it has one'}")
+    return value
+
+
+def _address(value: str) -> str:
+    right = _host(value)
+    name, _, port = right.rpartition(":")
+    if not name or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError("must look like host.example.com:7233")
+    return right
+
+
+def _network(value: object) -> object:
+    try:
+        interface = ip_interface(str(value))
+    except ValueError:
+        return value  # Pydantic says so.
+    if interface.ip != interface.network.network_address:
+        raise ValueError(f"{value} is an address within {interface.network}: write either")
+    return value
+
+
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
+Host = Annotated[str, AfterValidator(_host)]
+HostAndPort = Annotated[str, AfterValidator(_address)]
+Network = Annotated[IPvAnyNetwork, BeforeValidator(_network)]
 Origin = Annotated[str, AfterValidator(_origin)]
 """What a browser sends as `Origin`, or `*`."""
 FromJson = BeforeValidator(_from_json)

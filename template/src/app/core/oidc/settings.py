@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from app.core.sections import FromJson, Section, is_url
+from app.core.sections import FromJson, Host, Section, is_url
 
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _MAX_ISSUER: Final = 512
@@ -46,7 +46,7 @@ class OidcSettings(Section):
     """What `aud` of the provider's access tokens is for this API; without it none is accepted."""
     authorized_clients: Annotated[tuple[str, ...], FromJson] = ()
     """Clients beside `client_id` whose access tokens are accepted."""
-    trusted_hosts: Annotated[tuple[str, ...], FromJson] = ()
+    trusted_hosts: Annotated[tuple[Host, ...], FromJson] = ()
     """Hosts beside the issuer's that its discovery document may send this service to."""
     timeout: timedelta = timedelta(seconds=5)
     """The longest that one answer of the provider is waited for."""

@@ -8,9 +8,11 @@ from pydantic import AfterValidator
 
 def _limits(value: str) -> str:
     try:
-        parse_many(value)
+        limits = parse_many(value)
     except ValueError:
         raise ValueError("must look like `5 per 1 minute`, several joined by `;`") from None
+    if not all(limit.amount for limit in limits):
+        raise ValueError("must allow something: RATE_LIMITS__ENABLED=false is for no limits")
     return value
 
 

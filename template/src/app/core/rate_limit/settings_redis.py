@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, SecretStr
 
@@ -10,7 +11,9 @@ from app.core.sections import Section, is_url
 
 
 def _redis_url(value: SecretStr) -> SecretStr:
-    if not is_url(value.get_secret_value(), "redis", "rediss"):
+    url = value.get_secret_value()
+    path = urlsplit(url).path.strip("/") if is_url(url, "redis", "rediss") else "none"
+    if path and not path.isdecimal():
         raise ValueError("must look like redis://:password@host:6379/0")
     return value
 

@@ -9,6 +9,7 @@ from app.core import about
 from app.core.sections import FromJson, Section
 
 MIN_SECRET_BYTES: Final = 32
+MAKE_A_KEY: Final = "make one with `python -c 'import secrets; print(secrets.token_urlsafe(48))'`"
 
 # A freed slug is kept from other tenants for longer (`app.core.slugs.SLUG_HOLD`).
 TokenLife = Annotated[timedelta, Field(le=timedelta(days=1))]
@@ -37,8 +38,7 @@ class TokenSettings(Section):
             if len(key.get_secret_value().encode()) < MIN_SECRET_BYTES:
                 raise ValueError(
                     f"AUTH__KEYS: the key {kid!r} is shorter than {MIN_SECRET_BYTES} bytes, so tokens"
-                    " could be forged by guessing it; make one with"
-                    " `python -c 'import secrets; print(secrets.token_urlsafe(48))'`"
+                    f" could be forged by guessing it; {MAKE_A_KEY}"
                 )
         if self.active_kid not in self.keys:
             raise ValueError(
