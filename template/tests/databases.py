@@ -11,11 +11,12 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import asyncpg
+from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.core.db import migrations, privileges, tenancy
+from app.core.db import bootstrap, migrations, privileges, tenancy
 from app.core.db.engine import create_owner_engine
 from app.core.identifiers import uuid7
 from app.core.settings import DatabaseSettings
@@ -99,18 +100,12 @@ async def _template(admin_url: str, connection: asyncpg.Connection) -> str:
     name = f"lobby_test_{_fingerprint()}"
     if await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", name):
         return name
-    await _create_roles(connection)
     building = f"{name}_{secrets.token_hex(4)}"
-    await connection.execute(f'CREATE DATABASE "{building}" OWNER {OWNER}')
-    await _migrate(settings_for(admin_url, building))
+    settings = settings_for(admin_url, building)
+    await bootstrap.prepare(settings.model_copy(update={"admin_url": SecretStr(admin_url)}))
+    await _migrate(settings)
     await connection.execute(f'ALTER DATABASE "{building}" RENAME TO "{name}"')
     return name
-
-
-async def _create_roles(connection: asyncpg.Connection) -> None:
-    for role, rights in ((OWNER, "LOGIN CREATEROLE"), (LOGIN, "LOGIN")):
-        if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role):
-            await connection.execute(f"CREATE ROLE {role} {rights} PASSWORD '{PASSWORD}'")
 
 
 async def _migrate(settings: DatabaseSettings) -> None:

@@ -12,7 +12,7 @@ from tests.shell import Shell, rows
 
 pytestmark = pytest.mark.thorough
 
-COMMANDS = ("dev", "api", "migrate", "migration", "tenants", "superuser", "seed")
+COMMANDS = ("dev", "api", "bootstrap", "migrate", "migration", "tenants", "superuser", "seed")
 
 
 def test_help_lists_every_command(shell: Shell) -> None:

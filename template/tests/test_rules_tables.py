@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlmodel import SQLModel
 
-from app.core.db import migrations
+from app.core.db import migrations, tenancy
 from app.core.db.engine import create_owner_engine
 from app.core.db.migrations import Tree
 from app.core.settings import DatabaseSettings
@@ -94,7 +94,7 @@ async def test_migrations_make_what_the_models_describe(owner: AsyncEngine, tree
         tree.metadata.create_all(translated)
 
     async with owner.connect() as connection:
-        await connection.execute(text("SET LOCAL search_path = ''"))
+        await connection.execute(text(tenancy.LOBBY_PATH))
         await connection.execute(text("CREATE SCHEMA described"))
         await connection.run_sync(create)
         described = await definitions(connection, "described")

@@ -11,7 +11,7 @@ import pytest
 from tests import databases
 
 DOCUMENT: Final = Path(__file__).parents[1] / "docs" / "security.md"
-SCHEMAS: Final = {"public": "public", "tenant_…": "tenant_acme"}
+SCHEMAS: Final = {"public": "public", "tenant_…": "tenant_acme", "extensions": "extensions"}
 EVERY_OTHER: Final = "every other table"
 
 OF_TENANTS: Final = re.compile(r"lobby_[0-9a-f]{8}_|tenant_scratch_")

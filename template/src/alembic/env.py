@@ -7,7 +7,7 @@ from alembic import context
 
 from app.core.db import autogenerate
 
-tree = context.config.attributes["tree"]
+tree, connection = context.config.attributes["tree"], context.config.attributes["connection"]
 
 
 @cache
@@ -25,8 +25,9 @@ def _is_compared(_object: Any, name: str | None, kind: str, reflected: bool, mod
     return kind != "table" or not reflected or model is not None or name in _made()
 
 
+autogenerate.recognise_types(tree.metadata, connection.dialect.ischema_names)
 context.configure(
-    connection=context.config.attributes["connection"],
+    connection=connection,
     target_metadata=tree.metadata,
     version_table_schema=tree.schema,
     include_schemas=tree.schema is not None,

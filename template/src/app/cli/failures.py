@@ -6,6 +6,7 @@ import asyncpg
 import typer
 
 from app.core.db.database import UnsupportedServer
+from app.core.db.extensions import ExtensionRefused
 from app.core.db.failures import driver_error
 from app.core.db.migrations import BrokenHistory, UnknownMigration
 from app.core.errors import AppError, Unavailable
@@ -26,6 +27,7 @@ _SENTENCES: Final = (
     UnknownMigration,
     BrokenHistory,
     UnsupportedServer,
+    ExtensionRefused,
 )
 
 _EXIT_CODES: Final[dict[type[Exception], int]] = {SettingsError: 2, DropsRefused: DROPS_REFUSED}
@@ -53,6 +55,8 @@ def _database_sentence(exc: BaseException) -> str | None:
         return f"PostgreSQL does not answer ({describe(exc)})."
     if isinstance(error, asyncpg.UndefinedTableError):
         return f"The database lacks migrations ({describe(exc)}): run `app migrate` first."
+    if isinstance(error, asyncpg.InsufficientPrivilegeError) and "create extension" in str(error):
+        return f"{describe(exc)}. An administrator may: run `app bootstrap` (docs/migrations.md)."
     if isinstance(error, asyncpg.PostgresError):
         return f"PostgreSQL refuses ({describe(exc)})."
     return None

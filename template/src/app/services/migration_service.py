@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlmodel import col
 
-from app.core.db import migrations, privileges, tenancy
+from app.core.db import bootstrap, extensions, migrations, privileges, tenancy
 from app.core.db.failures import is_in_use
 from app.core.db.migrations import Tree
 from app.core.db.owner import Lock, OwnerDatabase, connection_of
@@ -72,6 +72,7 @@ class MigrationService:
 
         Raises:
             BrokenHistory: the migrations do not follow from one another; nothing was done.
+            ExtensionRefused: an extension is where no request finds it, or a migration takes no administrator into account.
             DropsRefused: something would be dropped, and `agrees` does not.
             MigrationRefused: another migration is running.
             UnsupportedServer: PostgreSQL is older than version 16.
@@ -82,12 +83,21 @@ class MigrationService:
         async with self.owner.exclusive(Lock.MIGRATE) as acquired:
             if not acquired:
                 raise MigrationRefused(_RUNNING)
+            for line in await self._prepare_extensions():
+                self.tell(line)
             if (drops := await self._drops()) and not self._tell_of(drops, agrees):
                 raise DropsRefused(
                     "Nothing was done, as nobody has agreed. With --yes nobody is asked."
                 )
             await self._migrate_lobby()
             return await self._migrate_tenants()
+
+    async def _prepare_extensions(self) -> list[str]:
+        extensions.declared()
+        made = await bootstrap.prepare_extensions(self.settings) if self.settings.admin_url else []
+        async with self.owner.ddl_engine.connect() as connection:
+            await connection.run_sync(extensions.require_found)
+        return made
 
     async def undo(self, name: migrations.TreeName) -> None:
         """Take your newest migration back in every schema that has it, with what was written into its tables.

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,9 +11,9 @@ from alembic.autogenerate.rewriter import Rewriter
 from alembic.operations import ops
 from alembic.runtime.plugins import Plugin
 from alembic.util import PriorityDispatchResult
-from sqlalchemy import ARRAY, CheckConstraint, Column, Enum, Table
+from sqlalchemy import ARRAY, CheckConstraint, Column, Enum, MetaData, Table
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
 PLUGINS: Final = (
     "alembic.autogenerate.*",
@@ -40,6 +41,23 @@ def tables_made_by(folders: list[str]) -> frozenset[str]:
     )
 
 
+def recognise_types(metadata: MetaData, names: dict[str, Any]) -> None:
+    """Add the types of extensions that models have to those that the dialect finds in a schema by their `names`."""
+    for table in metadata.tables.values():
+        for column in table.columns:
+            if isinstance(column.type, UserDefinedType):
+                name = column.type.get_col_spec().partition("(")[0].strip().lower()
+                names.setdefault(name, partial(_read, column.type))
+
+
+def _read(known: UserDefinedType[Any], *arguments: Any) -> UserDefinedType[Any]:
+    try:
+        found: UserDefinedType[Any] = type(known)(*arguments)
+    except TypeError:
+        return known
+    return found
+
+
 def render_type(kind: str, item: Any, autogenerate: Any) -> str | bool:
     """Return how a migration writes a type of this project's that is PostgreSQL's with another name."""
     if kind != "type":
@@ -51,6 +69,10 @@ def render_type(kind: str, item: Any, autogenerate: Any) -> str | bool:
         if ".dialects." in base.__module__:
             autogenerate.imports.add("from sqlalchemy.dialects import postgresql")
             return f"postgresql.{base.__name__}()"
+        if isinstance(item, UserDefinedType):
+            # Of an extension: it alone knows how PostgreSQL writes it.
+            autogenerate.imports.add(f"import {type(item).__module__}")
+            return f"{type(item).__module__}.{item!r}"
     return False
 
 

@@ -172,7 +172,7 @@ def _prelude(settings: DatabaseSettings) -> str:
     if settings.pooler == "none":
         return ""
     return (
-        f"{tenancy.NO_PATH};"
+        f"{tenancy.LOBBY_PATH};"
         f"SET LOCAL statement_timeout = {int(settings.statement_timeout.total_seconds() * 1000)};"
         f"SET LOCAL lock_timeout = {int(settings.lock_timeout.total_seconds() * 1000)};"
     )

@@ -5,7 +5,7 @@ from time import perf_counter
 from typing import Any, Final
 
 from sqlalchemy import event
-from sqlalchemy.engine import ExceptionContext, make_url
+from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -22,10 +22,10 @@ def create_pool(settings: DatabaseSettings) -> AsyncEngine:
     """Build the application's pool; nothing connects yet.
 
     Transactions are begun by `UnitOfWork`, in the round trip that admits the caller, so the driver itself runs in
-    autocommit. An empty default path makes a forgotten tenant fail instead of leak.
+    autocommit. A default path without tables makes a forgotten tenant fail instead of leak.
     """
     engine = create_async_engine(
-        _url(settings.url.get_secret_value()),
+        _driver_url(make_url(settings.url.get_secret_value())),
         isolation_level="AUTOCOMMIT",
         # SQLAlchemy closes overflow connections as soon as they are free: under steady load each request would pay
         # for a new one, which costs more than the request.
@@ -51,13 +51,44 @@ def create_owner_engine(settings: DatabaseSettings) -> AsyncEngine:
     Raises:
         ValueError: `DATABASE__OWNER_URL` is not set.
     """
+    return _unpooled(owner_url(settings), "owner")
+
+
+def create_admin_engine(settings: DatabaseSettings, database: str | None) -> AsyncEngine:
+    """Build an engine for an administrator, in autocommit, for one database or the URL's.
+
+    Raises:
+        ValueError: `DATABASE__ADMIN_URL` is not set.
+    """
+    if settings.admin_url is None:
+        raise ValueError("DATABASE__ADMIN_URL is not set; only an administrator makes roles.")
+    url = make_url(settings.admin_url.get_secret_value())
+    engine = _unpooled(url.set(database=database) if database else url, "admin")
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def owner_url(settings: DatabaseSettings) -> URL:
+    """Return the URL of the DDL role.
+
+    Raises:
+        ValueError: `DATABASE__OWNER_URL` is not set.
+    """
     if settings.owner_url is None:
         raise ValueError("DATABASE__OWNER_URL is not set; only the DDL role may change schemas.")
+    return make_url(settings.owner_url.get_secret_value())
+
+
+def _unpooled(url: URL, name: str) -> AsyncEngine:
     return create_async_engine(
-        _url(settings.owner_url.get_secret_value()),
+        _driver_url(url),
         poolclass=NullPool,
         hide_parameters=True,
-        connect_args={"server_settings": {"application_name": f"{about.SLUG}-owner"}},
+        connect_args={
+            "server_settings": {
+                "application_name": f"{about.SLUG}-{name}",
+                **tenancy.START_IN_LOBBY,
+            }
+        },
     )
 
 
@@ -74,8 +105,8 @@ def observe_statements(engine: AsyncEngine, observe: Callable[[float], None]) ->
     event.listen(engine.sync_engine, "after_cursor_execute", after)
 
 
-def _url(value: str) -> Any:
-    url = make_url(value).set(drivername="postgresql+asyncpg")
+def _driver_url(url: URL) -> URL:
+    url = url.set(drivername="postgresql+asyncpg")
     if mode := url.query.get("sslmode"):
         # The driver takes libpq's modes under another name.
         return url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
@@ -97,7 +128,7 @@ def _connect_args(settings: DatabaseSettings) -> dict[str, Any]:
         **patience,
         "server_settings": {
             "application_name": about.SLUG,
-            **tenancy.START_WITHOUT_PATH,
+            **tenancy.START_IN_LOBBY,
             "statement_timeout": str(int(limit_seconds * 1000)),
             "lock_timeout": str(int(settings.lock_timeout.total_seconds() * 1000)),
         },

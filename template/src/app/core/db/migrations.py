@@ -26,7 +26,7 @@ from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.core.db import revisions, tenancy
+from app.core.db import extensions, revisions, tenancy
 
 type TreeName = Literal["public", "tenant"]
 
@@ -42,9 +42,13 @@ _RECORD: Final = """
     UPDATE public.tenants SET migrations = :applied
     WHERE schema_name = :schema AND status <> 'deleted' AND migrations IS DISTINCT FROM :applied
 """
+# The cast fails where a tenant was dropped meanwhile: its tables would go where the path leads next.
 _TYPES: Final = text("""
-    SELECT typname FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_class c ON c.oid = typrelid
-    WHERE typnamespace = to_regnamespace(:schema) AND (typtype IN ('d', 'e', 'r') OR relkind = 'c')
+    WITH place AS MATERIALIZED (SELECT CAST(CAST(:schema AS text) AS regnamespace) AS oid)
+    SELECT typname FROM place JOIN pg_catalog.pg_type ON typnamespace = place.oid
+    LEFT JOIN pg_catalog.pg_class c ON c.oid = typrelid
+    WHERE typtype IN ('d', 'e', 'r') OR relkind = 'c'
+    UNION ALL SELECT extname FROM place JOIN pg_catalog.pg_extension ON extnamespace = place.oid
 """)
 _OPENED: Final = "status <> 'provisioning'"
 
@@ -64,7 +68,7 @@ class SchemaOutOfDate(Exception):
 
 
 class TypeOfOneTenant(Exception):
-    """A migration makes a type in each tenant's schema; the message says where it belongs."""
+    """A migration makes a type or an extension in each tenant's schema; the message says where it belongs."""
 
     def __init__(self, names: set[str]) -> None:
         super().__init__(
@@ -334,22 +338,36 @@ async def _run(engine: AsyncEngine, tree: Tree, step: Step, schema: str | None) 
 
 async def _in_transaction(engine: AsyncEngine, tree: Tree, step: Step, schema: str | None) -> None:
     async with engine.connect() as connection, connection.begin():
-        await connection.execute(text(tenancy.set_path(schema) if schema else tenancy.NO_PATH))
+        await connection.execute(text(tenancy.set_path(schema) if schema else tenancy.LOBBY_PATH))
 
         def run(sync: Connection) -> None:
             # What `SET LOCAL search_path` says now, not what it was at connect.
             sync.dialect.default_schema_name = schema
-            before = _types(sync, schema)
+            before = _misplaced(sync, schema)
             step(sync, _config(tree, sync))
-            if added := _types(sync, schema) - before:
-                raise TypeOfOneTenant(added)
+            _require_in_place(sync, schema, before)
 
         await connection.run_sync(run)
 
 
-def _types(connection: Connection, schema: str | None) -> set[str]:
-    # But for those that its tables are.
-    return set(connection.scalars(_TYPES, {"schema": schema})) if schema else set()
+def _misplaced(connection: Connection, schema: str | None) -> set[str]:
+    # Types of a tenant's schema, but for those that its tables are.
+    if schema is not None:
+        return set(connection.scalars(_TYPES, {"schema": schema}))
+    return extensions.strays(connection)
+
+
+def _require_in_place(connection: Connection, schema: str | None, before: set[str]) -> None:
+    added = _misplaced(connection, schema) - before
+    if schema is None:
+        extensions.require_found(connection)
+        if added:
+            raise extensions.ExtensionRefused(
+                f"{', '.join(sorted(added))} would be in the schema of extensions, where every tenant finds it. In the public"
+                " tree write the name of a schema, public."
+            )
+    elif added:
+        raise TypeOfOneTenant(added)
 
 
 def _config(tree: Tree, connection: Connection | None) -> Config:

@@ -16,10 +16,15 @@ LEAVE_TENANT: Final = "SELECT set_config('role', 'none', true)"
 REENTER_TENANT: Final = "SELECT set_config('role', current_setting('lobby.role'), true)"
 """Into the tenant that this transaction entered before; an error if it entered none."""
 
-NO_PATH: Final = "SET LOCAL search_path = ''"
-"""Nothing is found without its schema's name."""
+EXTENSIONS: Final = "extensions"
+"""The schema of PostgreSQL's extensions, on every path: their types and operators are found by the path alone."""
 
-START_WITHOUT_PATH: Final = {"search_path": ""}
+_LOBBY: Final = f"{EXTENSIONS}, pg_temp"
+
+LOBBY_PATH: Final = f"SET LOCAL search_path = {_LOBBY}"
+"""No table is found without its schema's name."""
+
+START_IN_LOBBY: Final = {"search_path": _LOBBY}
 """The same for a whole connection, as start-up parameters."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -38,7 +43,7 @@ def schema_name_of(slug: str, tenant_id: UUID) -> str:
 
 def set_path(schema: str) -> str:
     """Return the statement that points a transaction at one schema, for migrations."""
-    return f"SET LOCAL search_path = {quoted(schema)}"
+    return f"SET LOCAL search_path = {quoted(schema)}, {_LOBBY}"
 
 
 def quoted(name: str) -> str:

@@ -74,8 +74,9 @@ class Postgres(Server):
         return f"postgresql://{address}/{database}?sslmode=disable"
 
     def environment(self) -> Mapping[str, str]:
-        """`DATABASE__URL` and `DATABASE__OWNER_URL`."""
-        return {"DATABASE__URL": self.url(APPLICATION), "DATABASE__OWNER_URL": self.url(OWNER)}
+        """`DATABASE__URL`, and those of the owner and the administrator."""
+        roles = {"URL": APPLICATION, "OWNER_URL": OWNER, "ADMIN_URL": SUPERUSER}
+        return {f"DATABASE__{name}": self.url(role) for name, role in roles.items()}
 
     def prepare(self, supervisor: Supervisor) -> None:
         """Create the cluster, its roles and its database, unless the data folder has them.
