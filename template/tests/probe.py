@@ -16,6 +16,7 @@ from app.api import problems
 from app.api.context.request_context import RequestContext
 from app.api.middlewares.request_tracking import RunningRequests
 from app.api.middlewares.stack import stack
+from app.core.db.unit_of_work import LazyLoad
 from app.core.errors import NotFound, ProjectNameTaken, TenantNotReady, Unavailable
 from app.core.logging import configure_logging
 from app.core.metrics import Metrics
@@ -76,6 +77,11 @@ other = APIRouter()
 @other.get("/crash")
 async def crash() -> None:
     raise RuntimeError("secret detail for owner@acme.test")
+
+
+@other.get("/lazy")
+async def lazy() -> None:
+    raise LazyLoad("Shelf.books")
 
 
 @other.get("/stream-crash")

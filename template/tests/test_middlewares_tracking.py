@@ -48,6 +48,15 @@ async def test_a_crash_is_a_problem_that_tells_nothing(
     assert "abc" not in str(line)
 
 
+@pytest.mark.parametrize("environment", ["production", "dev"])
+async def test_a_known_crash_says_what_to_do(environment: str) -> None:
+    probe = Probe(probe_settings(environment=environment))
+    async with probe.client() as client:
+        detail = (await client.get("/lazy")).json()["detail"]
+    assert ("selectinload" in str(detail)) is (environment == "dev")
+    assert "selectinload" in probe.logged()[-1]["hint"]
+
+
 async def test_a_response_that_has_begun_is_aborted(
     client: httpx.AsyncClient, probe: Probe
 ) -> None:

@@ -6,11 +6,15 @@ from typing import Any, cast
 from uuid import UUID
 
 import pytest
+from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import Column, Numeric, SmallInteger, select
-from sqlalchemy.orm import registry
+from sqlalchemy.orm import defer, registry, selectinload
+from sqlalchemy.orm.exc import DetachedInstanceError
 from sqlmodel import Field, Relationship, SQLModel, col
 
+from app.core.db.failures import hint_of
 from app.core.db.sessions import TenantSession
+from app.core.db.unit_of_work import LazyLoad
 from app.core.errors import AlreadyMember, InvalidRequest, StillReferenced
 from app.models.base import JsonObject
 from app.repositories.base import TenantRepository
@@ -44,6 +48,19 @@ class Book(Base, table=True):
     )
 
 
+class Chapter(Base, table=True):
+    __tablename__ = "chapters"
+    id: int = Field(primary_key=True)
+    book_id: int = Field(foreign_key="books.id")
+    title: str = ""
+    book: Book = Relationship()
+
+
+class ChapterRead(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    book: Any
+
+
 class ShelfRepository(TenantRepository[Shelf]):
     model = Shelf
 
@@ -55,6 +72,7 @@ class NamedShelfRepository(TenantRepository[Shelf]):
 
 TABLES = (
     "shelves (id int PRIMARY KEY, name varchar(5), places smallint, height numeric(4, 2), since timestamptz, labels jsonb)",
+    "chapters (id int PRIMARY KEY, book_id int, title text)",
     "books (id int PRIMARY KEY, shelf_id int REFERENCES tenant_acme.shelves)",
 )
 
@@ -135,3 +153,24 @@ async def test_joined_relationships_are_read_with_their_rows(open_shelves: Any) 
         [shelf] = await session.scalars(select(Shelf))
         assert sorted(book.id for book in shelf.books) == [1, 2]
         assert await session.scalars(select(col(Book.shelf_id))) == [1, 1]
+
+
+async def test_what_was_not_loaded_is_named(open_shelves: Any) -> None:
+    async with open_shelves() as session:
+        await filled(session)
+        await TenantRepository[Chapter](session).add(Chapter(id=1, book_id=1))
+    async with open_shelves() as session:
+        chapter = await session.scalar(select(Chapter).options(defer(cast("Any", Chapter).title)))
+        for name, said in (("book", r"Chapter\.book"), ("title", "A column of Chapter")):
+            with pytest.raises(LazyLoad, match=f"{said} .*selectinload"):
+                getattr(chapter, name)
+        with pytest.raises(ValidationError, match=r"Chapter\.book .*selectinload") as raised:
+            ChapterRead.model_validate(chapter)
+        assert "selectinload" in str(hint_of(raised.value))
+    with pytest.raises(DetachedInstanceError, match="'book'") as ended:
+        str(chapter.book)
+    assert "selectinload" in str(hint_of(ended.value))
+    async with open_shelves() as session:
+        loaded = select(Chapter).options(selectinload(cast("Any", Chapter).book))
+        chapter = await session.scalar(loaded)
+    assert chapter.book.id == 1

@@ -11,6 +11,7 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 from app.api.context.public_path import PROBES, route_path_of
 from app.api.context.request_context import RequestContext, route_template_of
 from app.core.db.checkout import Loans, loans
+from app.core.db.failures import hint_of
 from app.core.metrics import Metrics
 
 _MAX_PATH: Final = 512
@@ -74,6 +75,8 @@ class LoggingContext:
         }
         fields |= _whose(scope)
         if isinstance(crash, Exception):
+            if hint := hint_of(crash):
+                fields["hint"] = hint
             self._log.error("request failed", exc_info=crash, **fields)
         elif status >= 500:
             self._log.warning("request", **fields)

@@ -10,6 +10,7 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import problem_response
+from app.core.db.failures import hint_of
 from app.core.errors import AppError, Unavailable
 
 REQUEST_ID_HEADER: Final = b"x-request-id"
@@ -65,12 +66,13 @@ def checked_request_id(headers: Mapping[bytes, bytes]) -> str:
 class RequestTracking:
     """Puts the correlation id into `scope["state"]` and the response, and answers crashes with 500.
 
-    The traceback is left to the logging middleware inside, which still has the request's context.
+    In development the answer says what to do, where that is known. The traceback is left to the logging middleware inside, which still has the request's context.
     """
 
-    def __init__(self, app: ASGIApp, running: RunningRequests) -> None:
+    def __init__(self, app: ASGIApp, running: RunningRequests, *, hints: bool = False) -> None:
         self.app = app
         self._running = running
+        self._hints = hints
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -101,6 +103,7 @@ class RequestTracking:
         except Exception as exc:
             if response_started:
                 raise ResponseAborted(type(exc).__name__) from None
-            await problem_response(scope, AppError())(scope, receive, send_tracked)
+            problem = AppError(hint_of(exc) if self._hints else None)
+            await problem_response(scope, problem)(scope, receive, send_tracked)
         finally:
             self._running.finished_one()

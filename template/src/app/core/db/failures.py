@@ -26,6 +26,15 @@ _TRANSIENT: Final = (
     TimeoutError,
 )
 
+_LOAD_IT: Final = (
+    "A relationship or a column was read that the query had not loaded. Name it there,"
+    ' `select(…).options(selectinload(Model.attribute))`, or at the relationship with lazy="selectin".'
+)
+_MIGRATE: Final = (
+    "The code is ahead of the database. `make migration` writes what the models have and the migrations lack,"
+    " `make migrate` applies it."
+)
+
 _LOST_CONNECTION: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -84,6 +93,17 @@ def is_referred_to(exc: BaseException) -> bool:
 def is_in_use(exc: BaseException) -> bool:
     """Tell whether something was not waited for any longer that another transaction holds."""
     return isinstance(driver_error(exc), asyncpg.exceptions.LockNotAvailableError)
+
+
+def hint_of(exc: BaseException) -> str | None:
+    """Return what the developer can do about a crash, if it is one of those that ordinary code runs into."""
+    # Pydantic quotes what an attribute has raised, and raises an error of its own.
+    said = f"{type(exc).__name__}: {exc}"
+    if "LazyLoad:" in said or "DetachedInstanceError:" in said:
+        return _LOAD_IT
+    if isinstance(driver_error(exc), asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError):
+        return _MIGRATE
+    return None
 
 
 def constraint_of(exc: BaseException) -> str | None:

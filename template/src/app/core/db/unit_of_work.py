@@ -7,9 +7,11 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
+from sqlalchemy import Result, event
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import ORMExecuteState, Session
 from sqlalchemy.pool import PoolProxiedConnection
 
 from app.core.db import tenancy
@@ -40,6 +42,15 @@ class SessionEnded(RuntimeError):
         )
 
 
+class LazyLoad(RuntimeError):
+    """Something of a row was read that its query had not loaded, where nothing can be awaited."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} was not loaded by the query: name it there, `.options(selectinload(…))` or `undefer(…)`."
+        )
+
+
 class Side(Enum):
     """Whose rights the transaction has: the application's in the lobby, or the entered tenant's."""
 
@@ -52,6 +63,20 @@ class _OrmSession(Session):
         if _ENDED in self.info:
             raise SessionEnded
         return super().get_bind(*args, **options)
+
+
+@event.listens_for(_OrmSession, "do_orm_execute")
+def _name_what_is_lazy(state: ORMExecuteState) -> Result[Any] | None:
+    if not (state.is_relationship_load or state.is_column_load):
+        return None
+    try:
+        return state.invoke_statement()
+    except MissingGreenlet:
+        path = state.loader_strategy_path
+        if state.is_relationship_load and path is not None:
+            raise LazyLoad(str(path.path[-1])) from None
+        mapper = state.bind_mapper
+        raise LazyLoad(f"A column of {mapper.class_.__name__ if mapper else 'a row'}") from None
 
 
 class UnitOfWork:
