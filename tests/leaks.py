@@ -58,7 +58,7 @@ ROUTES: Final = [
 ANSWERS: dict[str, Any] = {}
 
 @router.get("/leaks/kept-for-all")
-async def kept_for_all(projects: ProjectRepositoryDep, page: PageRequestDep) -> Page[ProjectRead]:
+async def kept_for_all(projects: Projects, page: PageRequestDep) -> Page[ProjectRead]:
     if "projects" not in ANSWERS:
         ANSWERS["projects"] = await projects.page(page)
     return ANSWERS["projects"]
@@ -72,7 +72,7 @@ OF_USERS: dict[UUID, Any] = {}
 
 @router.get("/leaks/kept-by-user")
 async def kept_by_user(
-    user: CurrentUser, projects: ProjectRepositoryDep, page: PageRequestDep
+    user: CurrentUser, projects: Projects, page: PageRequestDep
 ) -> Page[ProjectRead]:
     if user.id not in OF_USERS:
         OF_USERS[user.id] = await projects.page(page)
@@ -521,18 +521,29 @@ CHANGES: Final = [
         ),
     ),
     Change(
-        "app/repositories/tenant/projects.py",
-        "an attribute of the repository's class keeps pages",
+        "app/services/base.py",
+        "an attribute of the service's class keeps pages",
         (
+            ("    entity: str\n", "    kept: ClassVar[dict[Any, Any]] = {}\n    entity: str\n"),
             (
-                '    conflicts = {"uq_projects_name": ProjectNameTaken}\n',
-                '    conflicts = {"uq_projects_name": ProjectNameTaken}\n    pages = {}\n',
+                "        return await self.rows.page(request, **where)\n",
+                "        key = (self.entity, request, *where.items())\n"
+                "        if key not in self.kept:\n"
+                "            self.kept[key] = await self.rows.page(request, **where)\n"
+                "        return self.kept[key]\n",
             ),
+        ),
+    ),
+    Change(
+        "app/services/base.py",
+        "rows are remembered by their id alone, whichever tenant they are of",
+        (
+            ("    entity: str\n", "    kept: ClassVar[dict[Any, Any]] = {}\n    entity: str\n"),
             (
-                "        return await _NEWEST.read(self.session, request)\n",
-                "        page = self.pages.get(request) or await _NEWEST.read(self.session, request)\n"
-                "        self.pages[request] = page\n"
-                "        return page\n",
+                "        return await self.rows.read(id, **where)\n",
+                "        if id not in self.kept:\n"
+                "            self.kept[id] = await self.rows.read(id, **where)\n"
+                "        return self.kept[id]\n",
             ),
         ),
     ),

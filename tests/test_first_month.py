@@ -22,7 +22,7 @@ __all__ = ["database"]
 pytestmark = [pytest.mark.serial, pytest.mark.slow]
 
 COMBINATIONS = pairs(choices(questions()))
-BLOCK = re.compile(r"^```python\n# (src/app/\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```python\n# ((?:src/app|tests)/\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("answers", in_turn(COMBINATIONS), ids=name)

@@ -17,10 +17,11 @@ from app.api.context.request_context import RequestContext
 from app.api.middlewares.request_tracking import RunningRequests
 from app.api.middlewares.stack import stack
 from app.core.db.unit_of_work import LazyLoad
-from app.core.errors import NotFound, ProjectNameTaken, TenantNotReady, Unavailable
+from app.core.errors import NotFound, TenantNotReady, Unavailable
 from app.core.logging import configure_logging
 from app.core.metrics import Metrics
 from app.core.settings import LoggingSettings, Settings
+from app.services.project_service import ProjectNameTaken
 from tests.lifespan import started
 
 

@@ -20,7 +20,6 @@ from app import main
 from app.api import v1
 from app.api.dependencies.admission import CurrentUser, ValidatedTenant
 from app.api.dependencies.components import Components, ComponentsDep
-from app.api.dependencies.projects import ProjectRepositoryDep
 from app.api.dependencies.sessions import (
     DBSession,
     DBSessionMaker,
@@ -28,12 +27,12 @@ from app.api.dependencies.sessions import (
     TenantDBSessionMaker,
 )
 from app.api.routing import APIRouter
+from app.api.v1.projects import Projects
 from app.core.db.unit_of_work import Side
 from app.core.settings import Settings
 from app.main import create_app
 from app.models.public.users import User
 from app.models.tenant.projects import Project
-from app.repositories.tenant.projects import ProjectRepository
 from app.schemas.base import NEWEST, PageRequest
 from tests import background
 from tests.factories import Factory, SignedIn
@@ -58,12 +57,12 @@ async def noted(work: Callable[..., Awaitable[Any]], *arguments: Any) -> None:
 
 
 @router.get("/task")
-async def in_a_background_task(projects: ProjectRepositoryDep, tasks: BackgroundTasks) -> None:
-    tasks.add_task(noted, projects.find, uuid4())
+async def in_a_background_task(projects: Projects, tasks: BackgroundTasks) -> None:
+    tasks.add_task(noted, projects.rows.find, uuid4())
 
 
 @router.get("/stream")
-async def in_a_stream(projects: ProjectRepositoryDep) -> StreamingResponse:
+async def in_a_stream(projects: Projects) -> StreamingResponse:
     async def lines() -> AsyncIterator[str]:
         await noted(projects.page, PageRequest(100, NEWEST))
         yield "never"
@@ -115,9 +114,9 @@ MISUSES = ("task", "stream", "effect", "effect-of-an-effect", "own-task", "orm",
 async def export(sessions: TenantDBSessionMaker) -> StreamingResponse:
     async def lines() -> AsyncIterator[str]:
         async with sessions.open() as session:
-            page = await ProjectRepository(session).page(PageRequest(100, NEWEST))
-        for project in page.items:
-            yield f"{project.name}\n"
+            names = await session.scalars(select(col(Project.name)))
+        for name in names:
+            yield f"{name}\n"
 
     return StreamingResponse(lines(), media_type="text/plain")
 
@@ -248,7 +247,7 @@ async def test_what_goes_on_opens_sessions_of_the_same_tenant_and_caller(
     tenant = await _tenant_of(service)
     for tenant_id, named in ((tenant, name), (await _tenant_of(service, "globex"), f"not {name}")):
         async with service.components.database.tenant(tenant_id) as session:
-            await ProjectRepository(session).add(Project(name=named, created_by=uuid4()))
+            await session.add(Project(name=named, created_by=uuid4()))
 
     lines = (await service.get("export")).text.splitlines()
 

@@ -107,15 +107,9 @@ def test_migrate_says_what_it_did(shell: Shell) -> None:
 
 
 def test_migrate_names_the_tenants_that_failed(shell: Shell) -> None:
-    rows(
-        shell.settings, "UPDATE tenant_acme.alembic_version SET version_num = 'of-a-later-release'"
-    )
+    rows(shell.settings, "INSERT INTO tenant_acme.alembic_version VALUES ('of_a_later_release')")
     outcome, allowed = shell.run("migrate"), shell.run("migrate", "--allow-failed-tenants")
-    rows(shell.settings, "DELETE FROM tenant_acme.alembic_version")
-    rows(
-        shell.settings,
-        "INSERT INTO tenant_acme.alembic_version SELECT * FROM tenant_globex.alembic_version",
-    )
+    rows(shell.settings, "DELETE FROM tenant_acme.alembic_version WHERE version_num LIKE 'of_%'")
 
     assert outcome.code == 1
     assert "acme: FAILED" in outcome.out

@@ -25,7 +25,7 @@ DROPPING = {
     "op.execute(sa.text('\\n  DELETE FROM projects\\n  WHERE true'))": (
         "DELETE FROM projects WHERE true"
     ),
-    "op.execute('/* all; */ TRUNCATE projects -- for now')": "TRUNCATE projects",
+    "op.execute('/* all; */ TRUNCATE projects CASCADE -- for now')": "TRUNCATE projects CASCADE",
 }
 
 
@@ -68,8 +68,8 @@ async def test_nobody_is_asked_about_anything_else(
 async def test_nobody_is_asked_where_there_is_nothing_to_lose(
     migrating: Migrating, scripts: Path
 ) -> None:
-    path = write_revision(scripts, "op.drop_table('projects')")
-    path.write_text(f"{path.read_text()}\ndepends_on = 'lobby_0001'\n")
+    path = write_revision(scripts, "op.execute('DROP TABLE projects CASCADE')")
+    path.write_text(f"{path.read_text()}\ndepends_on = 'lobby_0002'\n")
     await migrating.take_back("acme", "globex")
 
     assert await migrating.service.migrate(lambda: False) == []

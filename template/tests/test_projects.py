@@ -150,3 +150,32 @@ async def test_explicit_null_clears_what_may_be_empty(member: SignedIn) -> None:
     path = f"/projects/{project['id']}"
     assert (await member.patch(path, {"description": None})).json()["description"] is None
     assert (await member.patch(path, {"name": None})).status_code == 422
+
+
+async def test_tasks_are_of_their_project_alone(member: SignedIn) -> None:
+    project, other = await created(member), await created(member)
+    tasks = f"/projects/{project}/tasks"
+    task = (await member.post(tasks, {"title": "Order birdseed"})).json()
+    assert (task["project_id"], task["title"]) == (str(project), "Order birdseed")
+    assert (await member.get(tasks)).json() == {"items": [task], "next_cursor": None}
+    assert (await member.get(f"/projects/{other}/tasks")).json()["items"] == []
+    assert (await member.delete(f"/projects/{other}/tasks/{task['id']}")).status_code == 404
+    assert (await member.delete(f"{tasks}/{task['id']}")).status_code == 204
+    assert (await member.get(tasks)).json()["items"] == []
+
+
+async def test_no_project_has_no_tasks(member: SignedIn, factory: Factory) -> None:
+    of_globex = await created(await factory.member("globex"))
+    for id in (uuid7(), of_globex):
+        path = f"/projects/{id}/tasks"
+        for answer in (await member.get(path), await member.post(path, {"title": "x"})):
+            assert answer.json()["type"] == "/problems/not-found"
+
+
+async def test_a_project_with_tasks_is_not_deleted(member: SignedIn) -> None:
+    path = f"/projects/{await created(member)}"
+    task = (await member.post(f"{path}/tasks", {"title": "Oil the spring"})).json()
+    refused = await member.delete(path)
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/project-has-tasks")
+    assert (await member.delete(f"{path}/tasks/{task['id']}")).status_code == 204
+    assert (await member.delete(path)).status_code == 204

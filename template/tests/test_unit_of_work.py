@@ -20,8 +20,9 @@ from app.core.roles import Role
 from app.core.settings import DatabaseSettings
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.tenant.projects import Project
-from app.repositories.tenant.projects import ProjectRepository
+from app.repositories.base import ShownRows
 from app.schemas.base import NEWEST, PageRequest
+from app.schemas.projects import ProjectRead
 from tests import background
 from tests.factories import Factory
 from tests.patience import PATIENCE_SECONDS
@@ -51,7 +52,7 @@ async def test_each_tenant_sees_its_own_rows_alone(database: Database) -> None:
     acme, globex = await tenant_id(database, "acme"), await tenant_id(database, "globex")
     row = project()
     async with database.tenant(acme) as session:
-        await ProjectRepository(session).add(row)
+        await session.add(row)
     assert row.name in await names(database, acme)
     assert row.name not in await names(database, globex)
 
@@ -60,11 +61,11 @@ async def test_a_compiled_query_finds_the_rows_of_the_entered_tenant(database: D
     acme, globex = await tenant_id(database, "acme"), await tenant_id(database, "globex")
     row = project()
     async with database.tenant(acme) as session:
-        await ProjectRepository(session).add(row)
+        await session.add(row)
     for _ in range(3):
         for tenant, expected in ((acme, True), (globex, False)):
             async with database.tenant(tenant) as session:
-                page = await ProjectRepository(session).page(PageRequest(100, NEWEST))
+                page = await ShownRows(session, Project, ProjectRead).page(PageRequest(100, NEWEST))
             assert (row.id in {item.id for item in page.items}) is expected
 
 
@@ -125,7 +126,7 @@ async def test_both_sides_share_the_transaction(database: Database) -> None:
 
     async def request() -> None:
         async with database.tenant(acme) as session:
-            await ProjectRepository(session).add(row)
+            await session.add(row)
             lobby = LobbySession(session.unit)
             tenant = await lobby.scalar(select(Tenant).where(col(Tenant.id) == acme))
             assert tenant is not None
@@ -245,7 +246,7 @@ async def test_a_row_that_was_changed_is_written_by_the_commit(database: Databas
     acme = await tenant_id(database, "acme")
     row = project()
     async with database.tenant(acme) as session:
-        await ProjectRepository(session).add(row)
+        await session.add(row)
 
     async with database.tenant(acme) as session:
         found = await session.scalar(select(Project).where(col(Project.id) == row.id))
@@ -290,7 +291,7 @@ async def test_an_effect_that_fails_undoes_nothing_and_keeps_no_other_from_runni
         ran.append("ran")
 
     async with database.tenant(acme) as session:
-        await ProjectRepository(session).add(row)
+        await session.add(row)
         session.after_commit(failing)
         session.after_commit(effect)
 

@@ -48,6 +48,8 @@ BUDGETS: Final[dict[str, Budget]] = {
     # And the invite of the member's address.
     "remove_member": Budget(trips=12, statements=13),
     "leave_tenant": Budget(trips=11, statements=12),
+    # Also the project, which may not be there.
+    "list_project_tasks": Budget(trips=4, statements=5),
     # The user, locked, the session, the tenant; ends what is too many, starts another.
     "switch_tenant": Budget(trips=8, statements=9),
 }

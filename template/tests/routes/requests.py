@@ -151,8 +151,8 @@ class World:
         tenant = await self.factory.tenant(status=status)
         return tenant, await self.factory.member(tenant.slug, Role.OWNER)
 
-    async def prepare(self, name: str) -> Call:
-        """Make all that a request for a route needs, and return it."""
+    async def prepare(self, name: str, within: Mapping[str, str] | None = None) -> Call:
+        """Make all that a request for a route needs, and return it; `within` are values for its path that are made already."""
         route = ROUTES[name]
         requests: dict[str, Prepare] = table("REQUESTS")
         asked = await requests[name](self) if name in requests else Asked()
@@ -160,7 +160,7 @@ class World:
         return Call(
             self.client,
             route,
-            path=await self._path(route, asked),
+            path=await self._path(route, {**asked.path, **(within or {})}),
             query=asked.query,
             headers=asked.headers,
             body=asked.body if asked.body is not None else body_of(route, self.mark),
@@ -190,18 +190,23 @@ class World:
             return self.superuser
         return self.owner if demanded.tenant else self.user
 
-    async def _path(self, route: APIRoute, asked: Asked) -> dict[str, str]:
-        values = {name: str(value) for name, value in asked.path.items()}
-        for name in route.param_convertors.keys() - values.keys():
+    async def _path(self, route: APIRoute, known: Mapping[str, object]) -> dict[str, str]:
+        values = {name: str(value) for name, value in known.items()}
+        # From the left: what is nested is made in the row that the path has named before.
+        for name in [name for name in route.param_convertors if name not in values]:
             collection = route.path_format.partition(f"/{{{name}}}")[0]
-            values[name] = await self.made_in(collection) or str(uuid4())
+            values[name] = await self.made_in(collection, values) or str(uuid4())
         return values
 
-    async def made_in(self, collection: str) -> str | None:
-        """Return the id of what the POST to a path has just made; `None` without such a route."""
+    async def made_in(self, collection: str, values: Mapping[str, str] | None = None) -> str | None:
+        """Return the id of what the POST to a path has just made; `None` without such a route.
+
+        `values` are of the parameters in that path.
+        """
         for name, route in ROUTES.items():
             if route.path_format == collection and "POST" in (route.methods or ()):
-                made = await (await self.prepare(name)).send()
+                within = {n: v for n, v in (values or {}).items() if n in route.param_convertors}
+                made = await (await self.prepare(name, within)).send()
                 return str(made.raise_for_status().json()["id"])
         return None
 

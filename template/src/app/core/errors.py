@@ -171,7 +171,3 @@ class EmailTaken(AppError):
     """Only for operators: a stranger is never told who has an account."""
 
     status, code, title = 409, "email-taken", "Another user has this address"
-
-
-class ProjectNameTaken(AppError):
-    status, code, title = 409, "project-name-taken", "Another project has this name"

@@ -2,13 +2,17 @@
 
 import enum
 import json
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ARRAY, CheckConstraint, DateTime, Enum, MetaData, Table, Text, event
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import LoaderCallableStatus, registry
 from sqlalchemy.types import TypeEngine
-from sqlmodel import SQLModel
+from sqlmodel import Field, SQLModel
+
+from app.core.identifiers import utcnow, uuid7
 
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -75,6 +79,13 @@ class PublicBase(
 
 class TenantBase(SQLModel, registry=registry(metadata=MetaData(naming_convention=_NAMES))):
     """A table of each tenant; never schema-qualified, found through the tenant's `search_path`."""
+
+
+class TenantRow(TenantBase):
+    """A table of each tenant whose rows a `TenantService` lists; an index on both columns serves that."""
+
+    id: UUID = Field(default_factory=uuid7, primary_key=True)
+    created_at: datetime = Field(default_factory=utcnow, sa_type=Timestamp)
 
 
 @event.listens_for(Table, "after_parent_attach")

@@ -1,17 +1,22 @@
 """What every repository can do."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from functools import cache
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from pydantic import BaseModel
+from sqlalchemy import bindparam, inspect, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.attributes import flag_modified
 from sqlmodel import SQLModel
 
 from app.core.db.failures import constraint_of, is_referred_to
+from app.core.db.query import Query
 from app.core.db.sessions import LobbySession, Session, TenantSession
 from app.core.errors import AppError, NotFound, StillReferenced
+from app.repositories.pages import Pages
+from app.schemas.base import Page, PageRequest
 
 
 class Repository[S: Session, M: SQLModel]:
@@ -21,7 +26,7 @@ class Repository[S: Session, M: SQLModel]:
     """
 
     model: type[M]
-    conflicts: ClassVar[Mapping[str, type[AppError]]] = {}
+    conflicts: Mapping[str, type[AppError]] = {}
 
     def __init__(self, session: S) -> None:
         self.session = session
@@ -89,3 +94,54 @@ class LobbyRepository[M: SQLModel](Repository[LobbySession, M]):
 
 class TenantRepository[M: SQLModel](Repository[TenantSession, M]):
     """Queries for a table of the tenant that was entered; no other tenant can be named."""
+
+
+class ShownRows[M: SQLModel, R: BaseModel](TenantRepository[M]):
+    """The rows of a table, and what clients see of them: `R`, by the names of the columns.
+
+    `where` names columns and the values that a row must have.
+    """
+
+    def __init__(
+        self,
+        session: TenantSession,
+        model: type[M],
+        shown: type[R],
+        conflicts: Mapping[str, type[AppError]] | None = None,
+    ) -> None:
+        super().__init__(session)
+        self.model = model
+        self.shown = shown
+        self.conflicts = conflicts or {}
+
+    async def page(self, request: PageRequest, **where: Any) -> Page[R]:
+        """Return rows, newest first by `created_at`; a condition that is `None` is left out."""
+        values = {name: value for name, value in where.items() if value is not None}
+        pages: Pages[R] = _pages(self.model, self.shown, frozenset(values))
+        return await pages.read(self.session, request, **values)
+
+    async def read(self, id: UUID, **where: Any) -> R:
+        """Return one row.
+
+        Raises:
+            NotFound: there is none.
+        """
+        query: Query[R] = _query(self.model, self.shown, frozenset(where))
+        row = await self.session.row(query, id=id, **where)
+        if row is None:
+            raise NotFound
+        return row
+
+
+@cache
+def _pages(model: type[SQLModel], shown: type[Any], names: frozenset[str]) -> Pages[Any]:
+    table = inspect(model).local_table
+    filters = {name: table.c[name] == bindparam(name) for name in names}
+    return Pages(select(*table.c), shown, at=table.c.created_at, id=table.c.id, filters=filters)
+
+
+@cache
+def _query(model: type[SQLModel], shown: type[Any], names: frozenset[str]) -> Query[Any]:
+    table = inspect(model).local_table
+    conditions = [table.c[name] == bindparam(name) for name in sorted({"id", *names})]
+    return Query(select(*table.c).where(*conditions), shown)

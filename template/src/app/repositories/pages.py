@@ -6,7 +6,6 @@ from typing import Any, Final
 from sqlalchemy import (
     ColumnElement,
     DateTime,
-    Label,
     Select,
     Uuid,
     bindparam,
@@ -25,7 +24,7 @@ _BYTES: Final[ColumnElement[int]] = literal_column("octet_length(page::text)")
 _AT: Final = bindparam("at", type_=DateTime(timezone=True))
 _ID: Final = bindparam("id", type_=Uuid)
 
-type Key = Mapped[Any] | Label[Any]
+type Key = Mapped[Any] | ColumnElement[Any]
 
 
 class Pages[T]:

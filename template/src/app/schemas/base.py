@@ -63,6 +63,13 @@ class Change(Body):
     model_config = ConfigDict(json_schema_extra=_without_defaults)
 
 
+class RowRead(BaseModel):
+    """What clients see of every row."""
+
+    id: UUID
+    created_at: datetime
+
+
 def _storable(value: str) -> str:
     if "\x00" in value:
         raise ValueError("must not contain the NUL character")

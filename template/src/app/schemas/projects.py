@@ -1,11 +1,17 @@
-"""Projects as clients see them."""
+"""Projects and their tasks as clients see them."""
 
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import BaseModel
-
-from app.schemas.base import Body, Change, Description, Name, ShownDescription, ShownName
+from app.schemas.base import (
+    Body,
+    Change,
+    Description,
+    Name,
+    RowRead,
+    ShownDescription,
+    ShownName,
+)
 
 
 class ProjectCreate(Body):
@@ -18,10 +24,17 @@ class ProjectUpdate(Change):
     description: Description | None = None
 
 
-class ProjectRead(BaseModel):
-    id: UUID
+class ProjectRead(RowRead):
     name: ShownName
     description: ShownDescription | None
     created_by: UUID
-    created_at: datetime
     updated_at: datetime
+
+
+class ProjectTaskCreate(Body):
+    title: Name
+
+
+class ProjectTaskRead(RowRead):
+    project_id: UUID
+    title: ShownName

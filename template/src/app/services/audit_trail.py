@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from app.core.db.sessions import Session
 from app.core.identifiers import uuid7
+from app.core.roles import Role
 from app.repositories.public import audit_logs
 from app.services.audit_details import details
 
@@ -20,6 +21,12 @@ class Actor:
     tenant_id: UUID | None = None
     ip_address: str | None = None
     request_id: str | None = None
+    role: Role | None = None
+    """In the tenant, as admission found it."""
+
+    def is_at_least(self, role: Role) -> bool:
+        """Tell whether the actor may do in the tenant all that `role` may; the platform itself has no role."""
+        return self.role is not None and self.role.at_least(role)
 
 
 class AuditTrail:

@@ -1,18 +1,19 @@
 """The tenants and people that `app seed` adds, for whoever adds them or shows how to sign in as them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A tenant, its people and its projects."""
+    """A tenant, its people, and its projects with their tasks."""
 
     slug: str
     name: str
     owner: str
     members: tuple[str, ...]
-    projects: tuple[str, ...]
+    projects: Mapping[str, tuple[str, ...]]
 
 
 SAMPLES: Final = (
@@ -21,14 +22,18 @@ SAMPLES: Final = (
         name="Acme",
         owner="owner@acme.test",
         members=("member@acme.test",),
-        projects=("Roadrunner trap", "Rocket skates", "Tunnel painting"),
+        projects={
+            "Roadrunner trap": ("Order birdseed", "Oil the spring"),
+            "Rocket skates": (),
+            "Tunnel painting": (),
+        },
     ),
     Sample(
         slug="globex",
         name="Globex",
         owner="owner@globex.test",
         members=(),
-        projects=("Weather machine", "Hammock district"),
+        projects={"Weather machine": ("Book a satellite",), "Hammock district": ()},
     ),
 )
 SUPERUSER: Final = "admin@platform.test"
