@@ -11,9 +11,10 @@ from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 from structlog.testing import capture_logs
 
+from app.core.identifiers import uuid7
 from app.core.logging import configure_logging
 from app.core.settings import Settings
-from app.models.public.workflow_executions import WorkflowKind, WorkflowStatus
+from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind, WorkflowStatus
 from app.repositories.public.workflow_queue import QueuedExecution
 from app.services.background_work import BackgroundWork
 from app.services.workflow_attempts import (
@@ -200,6 +201,20 @@ async def test_a_mail_server_that_stays_down_is_given_up(
     await attempts.make(QueuedExecution(id=requested.id, kind=requested.kind), HOURS.attempts)
 
     await outcomes.assert_failed(work, requested.id, "send_email: MailDelayed: SMTPConnectError")
+
+
+async def test_a_mail_that_no_release_knows_is_given_up(
+    work: BackgroundWork, attempts: WorkflowAttempts
+) -> None:
+    unknown = WorkflowExecution(
+        kind=WorkflowKind.SEND_EMAIL, payload={"mail": "of_tomorrow", "subject": str(uuid7())}
+    )
+    await background.add(work, unknown)
+
+    await attempts.make(QueuedExecution(id=unknown.id, kind=unknown.kind), HOURS.attempts)
+
+    error = "send_email: MailDelayed: no such mail in this release: of_tomorrow"
+    await outcomes.assert_failed(work, unknown.id, error)
 
 
 async def test_a_refusal_is_not_tried_again_and_names_no_address(

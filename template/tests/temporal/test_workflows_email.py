@@ -7,7 +7,9 @@ import pytest
 from temporalio.client import WorkflowFailureError
 from temporalio.testing import WorkflowEnvironment
 
+from app.core.identifiers import uuid7
 from app.core.settings import Settings
+from app.models.public.workflow_executions import WorkflowExecution, WorkflowKind
 from app.services.background_work import BackgroundWork
 from tests import background, outcomes
 from tests.smtp_server import SmtpServer
@@ -74,6 +76,23 @@ async def test_a_server_that_stays_down_is_given_up_after_a_day(
     waited = await ended_at(handle) - began
     assert timedelta(hours=20) < waited < timedelta(hours=28)
     await outcomes.assert_failed(work, requested.id, "send_email: MailDelayed: SMTPConnectError")
+
+
+async def test_a_mail_that_no_release_knows_is_given_up(
+    time_skipping: WorkflowEnvironment, work: BackgroundWork
+) -> None:
+    unknown = WorkflowExecution(
+        kind=WorkflowKind.SEND_EMAIL, payload={"mail": "of_tomorrow", "subject": str(uuid7())}
+    )
+    await background.add(work, unknown)
+
+    async with worker(time_skipping.client, work) as task_queue:
+        handle = await start(time_skipping.client, work, unknown.id, task_queue)
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+
+    error = "send_email: MailDelayed: no such mail in this release: of_tomorrow"
+    await outcomes.assert_failed(work, unknown.id, error)
 
 
 async def test_a_refusal_is_not_tried_again_and_names_no_address(
