@@ -31,7 +31,7 @@ async def test_routes_of_tenants_are_below_the_tenant(factory: Factory) -> None:
     "path",
     [
         "/t/acme/api/v1/users/me",
-        "/t/acme/api/v1/auth/login",
+        "/t/acme/api/v1/auth/refresh",
         "/t//api/v1/projects",
         "/t/acme",
         "/t/acme/api/v1",
