@@ -312,7 +312,12 @@ def _sign_in(walk: Walk) -> None:
         with walk.refusals(422):
             form.get_by_role("button").click()
             expect(form.locator("output")).to_contain_text("/query/tenant")
+        # At another name of this machine the page moves to its own, with what was typed.
+        walk.open(f"http://localhost:{walk.port}/")
         walk.fill("Sign in with the identity provider", Tenant="acme")
+        form.get_by_role("button").click()
+        walk.page.wait_for_url(f"{walk.home()}/?tenant=acme")
+        expect(form.get_by_label("Tenant")).to_have_value("acme")
     _through_the_provider(walk, form.get_by_role("button"), "owner@acme.test")
     expect(walk.page.locator("output")).to_contain_text("eyJ")
     assert walk.page.url == walk.home("acme") + "/signed-in"

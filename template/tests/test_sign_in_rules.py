@@ -71,7 +71,9 @@ async def test_a_required_provider_shuts_passwords_out_at_once(owner: Member) ->
         REFRESH, json={"refresh_token": here.json()["refresh_token"]}
     )
     assert problem(refreshed) == (401, "refresh-token-invalid")
-    assert problem(await owner.by_password()) == (403, "provider-required")
+    refused = await owner.by_password()
+    assert problem(refused) == (403, "provider-required")
+    assert refused.json()["sign_in_url"] == "/api/v1/auth/oidc/start"
     switched = await owner.call(
         lobby, "POST", "/auth/switch-tenant", json={"tenant": owner.tenant.slug}
     )

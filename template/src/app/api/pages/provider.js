@@ -54,16 +54,20 @@ async function end(output) {
 }
 
 for (const form of document.querySelectorAll("form[data-sign-in]")) {
+  // The provider sends back to that address, where cookie, verifier and token have to be.
   const home = new URL(form.dataset.signIn);
-  if (location.origin !== home.origin) {
-    // The provider sends back to that address, where cookie, verifier and token have to be.
-    const query = token === null ? "" : `?token=${encodeURIComponent(token)}`;
+  const move = (query) => location.replace(new URL(`${location.pathname}?${new URLSearchParams(query)}`, home));
+  const isElsewhere = location.origin !== home.origin;
+  if (isElsewhere && token !== null) {
     forgetToken();
-    location.replace(new URL(`${location.pathname}${query}`, home));
+    move({ token });
   }
+  const tenant = form.elements.tenant;
+  if (result.has("tenant") && tenant !== undefined && !tenant.readOnly) tenant.value = result.get("tenant");
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    show(form.querySelector("output"), begin(form));
+    if (isElsewhere) move({ tenant: tenant?.value ?? "" });
+    else show(form.querySelector("output"), begin(form));
   });
 }
 
