@@ -1,7 +1,8 @@
 """Whom each route is meant to admit; `tests/routes/test_attacks.py` attacks it as one that admits nobody else.
 
-A route that is not here is for members of a tenant with the role that its parameters demand. One that admits others must be
-named in an `ACCESS` of another module beside this one: by the route's name, or by its path if it is not in `api/v1`.
+A route that is not here is for members of a tenant with the role that its parameters demand, or for superusers. One that
+admits others must be named in an `ACCESS` (`tests/routes/tables.py`), as a parameter that was forgotten looks the same: by the
+route's name, or by its path if it is not in `api/v1`.
 """
 
 from collections.abc import Iterator
@@ -93,7 +94,7 @@ def access_of(name: str) -> Access:
     if name in meant:
         return meant[name]
     demanded = demanded_by(name)
-    return demanded if demanded and demanded.tenant else MEMBER
+    return demanded if demanded and (demanded.tenant or demanded.superuser) else MEMBER
 
 
 def demanded_by(name: str) -> Access:
@@ -117,3 +118,17 @@ def described(access: Access) -> str:
     if access.superuser:
         return "platform"
     return str(access.at_least) if access.tenant else "lobby"
+
+
+def worded(access: Access) -> str:
+    """Return an access in the words of this module."""
+    words = {"PUBLIC": PUBLIC, "OPTIONAL": OPTIONAL, "USER": USER, "MEMBER": MEMBER, "ADMIN": ADMIN}
+    words |= {"OWNER": OWNER, "PLATFORM": PLATFORM}
+    known = next((word for word, each in words.items() if each == access), None)
+    if known or access is None:
+        return known or "PUBLIC"
+    if access.personal:
+        return f"in_person({worded(replace(access, personal=False))})"
+    if access.verified:
+        return f"replace({worded(replace(access, verified=False))}, verified=True)"
+    return str(access)

@@ -1,7 +1,7 @@
 """What each route may cost: one table, read by `tests/routes/test_round_trips.py`.
 
-A route that is not here has the budget of its method, which fits what is written the plain way. Put a route of yours
-into a module of yours beside this one: every module of this folder with `BUDGETS` or `REQUESTS` is read.
+A route that is not here has the budget of its method, which fits what is written the plain way. One of yours that needs more
+is in a `BUDGETS` of its file in `tests/resources`.
 """
 
 from dataclasses import dataclass

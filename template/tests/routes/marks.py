@@ -1,7 +1,7 @@
 """Rows of every table for one tenant, with the tenant's mark in each text and each key.
 
 The tables come from the models, so your tables join. Where a CHECK refuses the row that is made up here, give its values
-in a `ROWS` of your own module in this folder: `ROWS = {"invoices": {"currency": "EUR"}}`.
+in a `ROWS` of the table's file in `tests/resources`: `ROWS = {"invoices": {"currency": "EUR"}}`.
 """
 
 import base64
@@ -184,7 +184,7 @@ class MarkedRows:
         )
         free = {c for (c,) in checked if each.columns[c].nullable or each.columns[c].server_default}
         left = [name for name in names if name not in free]
-        hint = f"{error}\nSay in a ROWS of tests/routes what a row of {each.name} needs."
+        hint = f"{error}\nSay in a ROWS of tests/resources what a row of {each.name} needs."
         assert left != names, hint
         return left
 

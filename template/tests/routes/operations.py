@@ -56,9 +56,10 @@ class Operation:
         return {name: self._resolved(schema) for name, schema in fields.items()}
 
     def body(self) -> dict[str, Any]:
-        """Return the schema of the body."""
+        """Return the schema of the body, JSON or a form."""
         content = self._described.get("requestBody", {}).get("content", {})
-        return self._resolved(content.get("application/json", {}).get("schema", {}))
+        described: dict[str, Any] = next(iter(content.values()), {})
+        return self._resolved(described.get("schema", {}))
 
     def parameter(self, name: str) -> dict[str, Any]:
         """Return the schema of a parameter."""
@@ -101,7 +102,7 @@ class Operation:
     def _resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
         if "$ref" in schema:
             return self._resolved(self._schemas[schema["$ref"].rpartition("/")[2]])
-        for choice in schema.get("anyOf", ()):
+        for choice in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
             return self._resolved(choice)
         return schema
 

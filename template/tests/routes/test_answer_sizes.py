@@ -2,7 +2,7 @@
 
 The sizes are added up from the OpenAPI document: a list without `maxItems` and an object without fields have no bound,
 nor has a text without `maxLength`, unless each column of its name has one. A page counts as what it may carry. A route that has to answer more, an export for
-example, is in a `LARGER` of a module of this folder: its name, and why that is no harm.
+example, is in a `LARGER` of its file in `tests/resources`: its name, and why that is no harm.
 """
 
 import json
@@ -15,7 +15,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from sqlalchemy import bindparam, select
+from sqlalchemy import Numeric, bindparam, select
+from sqlalchemy.types import TypeEngine
 from sqlmodel import col
 
 from app.core.identifiers import uuid7
@@ -99,8 +100,15 @@ def _longest_in_columns(name: str) -> int | None:
     trees = (public_tree(), tenant_tree())
     tables = [table for tree in trees for table in tree.metadata.tables.values()]
     columns = [table.columns[name] for table in tables if name in table.columns]
-    lengths = [length for column in columns if (length := getattr(column.type, "length", None))]
+    lengths = [length for column in columns if (length := _length(column.type))]
     return max(lengths, default=None) if len(lengths) == len(columns) else None
+
+
+def _length(type_: TypeEngine[Any]) -> int | None:
+    if isinstance(type_, Numeric) and type_.precision:
+        # Its digits, a sign, a point and a zero before it.
+        return type_.precision + 3
+    return getattr(type_, "length", None)
 
 
 def answers_of(app: FastAPI, route: APIRoute) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 
 from tests.routes.operations import Operation, Place
-from tests.routes.requests import ROUTES, Call, World
+from tests.routes.requests import ROUTES, Call, World, shown_by
 
 pytestmark = pytest.mark.thorough
 
@@ -44,7 +44,7 @@ async def test_every_string(app: FastAPI, world: World, name: str) -> None:
 
 
 async def _is_kept(request: Call, place: Place, text: str, answer: httpx.Response) -> bool:
-    shown = answer.json() if answer.content else {}
+    shown = shown_by(answer)
     if place.secret:
         return text not in str(shown)
     stored = await request.read_back(shown)

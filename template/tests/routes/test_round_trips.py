@@ -11,9 +11,9 @@ from fastapi.routing import APIRoute
 from app.api import health, metrics
 from app.api.pages import routes as pages
 from app.core.settings import Settings
-from tests.routes.budgets import default_of
+from tests.routes.budgets import Budget, default_of
 from tests.routes.requests import ROUTES, World, world_of
-from tests.routes.tables import table
+from tests.routes.tables import place_of, table
 from tests.wire import PostgresWire, through
 
 pytestmark = pytest.mark.thorough
@@ -52,11 +52,14 @@ async def test_a_route_stays_within_its_budget(world: World, wire: PostgresWire,
         wire.counted()
         answer = await call.send()
         count = wire.counted()
-        assert not answer.is_error, f"{answer.text}\nSay in REQUESTS what {name} needs."
+        assert not answer.is_error, f"{name}: {answer.text}"
     budget = BUDGETS.get(name) or default_of(min(ROUTES[name].methods or {"GET"}))
     assert len(count.connections) <= 1
-    assert count.trips <= budget.trips
-    assert count.statements <= budget.statements
+    is_within = count.trips <= budget.trips and count.statements <= budget.statements
+    needed = Budget(trips=count.trips, statements=count.statements)
+    place = place_of(ROUTES[name].endpoint.__module__)
+    hint = f"If it needs more, add to {place}: BUDGETS = {{'{name}': {needed}}}"
+    assert is_within, f"{name} has {budget}. {hint}"
 
 
 @pytest.mark.parametrize("path", WITHOUT_DATABASE)
