@@ -43,12 +43,14 @@ class Operation:
         document = app.openapi()
         self._name = name
         self._schemas = document.get("components", {}).get("schemas", {})
-        self._described = next(
+        described = (
             operation
             for path in document["paths"].values()
             for operation in path.values()
             if operation["operationId"] == name
         )
+        # A route may be left out of the document.
+        self._described: dict[str, Any] = next(described, {"responses": {}})
 
     def fields(self) -> dict[str, Any]:
         """Return the schemas of the body's members; empty without a body or with one that is no object."""
@@ -62,9 +64,9 @@ class Operation:
         return self._resolved(described.get("schema", {}))
 
     def parameter(self, name: str) -> dict[str, Any]:
-        """Return the schema of a parameter."""
-        [found] = [p for p in self._described["parameters"] if p["name"] == name]
-        return self._resolved(found["schema"])
+        """Return the schema of a parameter; empty if the document leaves it out."""
+        found = [p for p in self._described.get("parameters", ()) if p["name"] == name]
+        return self._resolved(found[0]["schema"]) if found else {}
 
     def parameters(self) -> list[tuple[Place, dict[str, Any]]]:
         """Return the places of the route's own parameters, and their schemas."""

@@ -49,7 +49,7 @@ class Asked:
 
     path: Mapping[str, object] = field(default_factory=dict)
     """Values of the path's parameters."""
-    query: Mapping[str, object] = field(default_factory=dict)
+    query: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     cookies: Mapping[str, object] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)

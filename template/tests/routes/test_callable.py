@@ -16,6 +16,7 @@ from pydantic import AnyUrl, BaseModel, EmailStr, Field, field_validator
 
 from app.api.dependencies.admission import CurrentUser
 from app.api.routing import APIRouter
+from app.api.v1 import routers
 from app.core.errors import Unauthenticated
 from app.core.settings import Settings
 from tests.routes.access import PUBLIC, USER
@@ -33,6 +34,13 @@ def test_a_route_can_be_called(faults: dict[str, Fault], name: str) -> None:
     if fault.cause != name and fault.cause in faults:
         pytest.skip(f"{fault.cause} makes a row for it, and its own test says what it needs.")
     pytest.fail(fault.text, pytrace=False)
+
+
+def test_no_two_routes_have_one_name() -> None:
+    names = [r.name for each in routers() for r in each.routes if isinstance(r, APIRoute)]
+    twice = {name for name in names if names.count(name) > 1}
+    hint = "Only one of them is tested, and OpenAPI has one operation for both: rename a function."
+    assert not twice, f"{twice}: {hint}"
 
 
 class State(StrEnum):
