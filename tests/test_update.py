@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from alembic.script import ScriptDirectory
 from copier import run_copy, run_update
 
 from conftest import commit, files, git
@@ -18,6 +19,13 @@ from render import ROOT, TEMPLATE, questions, snapshot
 
 EARLIER = "v0.0.1"
 NEXT = "v9999.0.0"
+OWN_REVISION = """
+revision = "0001"
+down_revision = "app_base"
+
+
+def upgrade() -> None: ...
+"""
 
 *OLDER, NEWEST = (EARLIER, *list(releases())[-2:])
 
@@ -106,12 +114,21 @@ def test_what_the_user_did_survives_an_update_by_command_without_trust(
 def _work_on(service: Path) -> None:
     (service / ".env").write_text("AUTH__KEYS=secret\n")
     (service / "src/app/api/v1/invoices.py").write_text('"""Invoices."""\n')
+    (service / "src/alembic/tenant/app/0001_add_invoices.py").write_text(OWN_REVISION)
     (service / "CHANGELOG.md").write_text("# Ours\n")
     (service / ".pre-commit-config.yaml").unlink()
     _replace(
         service / "pyproject.toml", "dependencies = [\n", 'dependencies = [\n    "stripe>=11",\n'
     )
     _replace(service / "README.md", "# acme\n", "# acme\n\nRun by the billing team.\n")
+
+
+def _heads(tree: Path) -> dict[str, int]:
+    """How many heads each branch of migrations has."""
+    branches = ("lobby", "app")
+    folders = [str(tree / branch) for branch in branches]
+    scripts = ScriptDirectory(str(tree.parent), version_locations=folders)
+    return {branch: len(scripts.get_revisions(f"{branch}@heads")) for branch in branches}
 
 
 def _update_by_command(service: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -131,6 +148,7 @@ def _check_the_work(service: Path) -> None:
     git(service, "diff", "--check")
     assert (service / ".env").read_text() == "AUTH__KEYS=secret\n"
     assert (service / "src/app/api/v1/invoices.py").exists()
+    assert _heads(service / "src/alembic/tenant") == {"lobby": 1, "app": 1}
     assert (service / "CHANGELOG.md").read_text() == "# Ours\n"
     assert not (service / ".pre-commit-config.yaml").exists()
     assert "Run by the billing team." in (service / "README.md").read_text()

@@ -151,6 +151,9 @@ async def test_a_route_admits_nobody_else(
     made = await other.made_in(mine.route.path_format) if is_read else None
     secrets = secrets_of(other, made, *theirs.path.values())
     foreign = two.secret if access.superuser else two.foreign[0]
+    if is_read:
+        # So that it is remembered, if anything is.
+        await answered(name, theirs)
     attacks = await Siege(world, other, intruders).on(access, mine, theirs)
     before = await rows()
     faults = await faults_of(attacks, two.foreign[0], secrets)
