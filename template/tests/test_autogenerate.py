@@ -68,7 +68,7 @@ def things(
 ) -> Iterator[sa.Table]:
     """Have a model with a column of each kind, and further ones, as long as the block runs."""
     table = sa.Table(
-        "things",
+        "tested_things",
         base.metadata,
         sa.Column("id", sa.Integer(), primary_key=True),
         sa.Column("mood", sa.Enum(moods), nullable=False),
@@ -76,6 +76,10 @@ def things(
         sa.Column("at", UTCDateTime(), nullable=False),
         sa.Column("name", Upper(length=20)),
         sa.Column("price", sa.Numeric(12, 2), server_default=price, nullable=False),
+        sa.Column("takes", sa.Interval()),
+        sa.Column("title", sa.Text(), server_default="it's"),
+        sa.Column("settings", sa.JSON(), server_default="{}"),
+        sa.Column("lucky", sa.Integer(), server_default=sa.text("(random() * 9)::int")),
         *columns,
         schema=base.metadata.schema,
     )
@@ -100,6 +104,7 @@ async def test_types_are_written_as_postgresql_has_them(
     assert "sa.Column('moods', sa.ARRAY(sa.String(length=32)), nullable=False)" in text
     assert "sa.Column('at', sa.DateTime(timezone=True), nullable=False)" in text
     assert "sa.Column('name', sa.String(length=20), nullable=True)" in text
+    assert "sa.Column('takes', sa.Interval(), nullable=True)" in text
     assert "import app" not in text
 
 
@@ -177,5 +182,5 @@ async def test_what_no_migration_of_this_project_made_is_never_dropped(
     assert "of_another_tool" not in text
 
     text = await written(migrating, "public")
-    assert "op.drop_table('things', schema='public')" in text
+    assert "op.drop_table('tested_things', schema='public')" in text
     assert "of_another_tool" not in text.partition("def downgrade")[0]

@@ -77,13 +77,13 @@ async def test_nobody_is_asked_where_there_is_nothing_to_lose(
 
 
 async def test_what_drops_in_the_lobby_is_told(migrating: Migrating, scripts: Path) -> None:
-    await migrating.execute("CREATE TABLE public.plans ()")
-    write_revision(scripts, "op.drop_table('plans', schema='public')", tree="public")
+    await migrating.execute("CREATE TABLE public.tested_plans ()")
+    write_revision(scripts, "op.drop_table('tested_plans', schema='public')", tree="public")
 
     with pytest.raises(DropsRefused):
         await migrating.service.migrate(lambda: False)
 
-    assert migrating.lines[1] == "  public: mine.py op.drop_table('plans', schema='public')"
+    assert migrating.lines[1] == "  public: mine.py op.drop_table('tested_plans', schema='public')"
 
 
 async def test_a_schema_whose_position_cannot_be_read_stops_no_other(

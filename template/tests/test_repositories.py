@@ -26,7 +26,7 @@ class Base(SQLModel, registry=registry()):
 
 
 class Shelf(Base, table=True):
-    __tablename__ = "shelves"
+    __tablename__ = "tested_shelves"
     id: int = Field(primary_key=True)
     name: str = Field(default="", max_length=5)
     places: int = Field(default=0, sa_column=Column(SmallInteger))
@@ -40,18 +40,18 @@ class Shelf(Base, table=True):
 
 
 class Book(Base, table=True):
-    __tablename__ = "books"
+    __tablename__ = "tested_books"
     id: int = Field(primary_key=True)
-    shelf_id: int = Field(foreign_key="shelves.id")
+    shelf_id: int = Field(foreign_key="tested_shelves.id")
     shelf: Shelf = Relationship(
         back_populates="books", sa_relationship_kwargs={"lazy": "joined", "innerjoin": False}
     )
 
 
 class Chapter(Base, table=True):
-    __tablename__ = "chapters"
+    __tablename__ = "tested_chapters"
     id: int = Field(primary_key=True)
-    book_id: int = Field(foreign_key="books.id")
+    book_id: int = Field(foreign_key="tested_books.id")
     title: str = ""
     book: Book = Relationship()
 
@@ -67,13 +67,13 @@ class ShelfRepository(TenantRepository[Shelf]):
 
 class NamedShelfRepository(TenantRepository[Shelf]):
     model = Shelf
-    conflicts = {"books_shelf_id_fkey": AlreadyMember}
+    conflicts = {"tested_books_shelf_id_fkey": AlreadyMember}
 
 
 TABLES = (
-    "shelves (id int PRIMARY KEY, name varchar(5), places smallint, height numeric(4, 2), since timestamptz, labels jsonb)",
-    "chapters (id int PRIMARY KEY, book_id int, title text)",
-    "books (id int PRIMARY KEY, shelf_id int REFERENCES tenant_acme.shelves)",
+    "tested_shelves (id int PRIMARY KEY, name varchar(5), places smallint, height numeric(4, 2), since timestamptz, labels jsonb)",
+    "tested_chapters (id int PRIMARY KEY, book_id int, title text)",
+    "tested_books (id int PRIMARY KEY, shelf_id int REFERENCES tenant_acme.tested_shelves)",
 )
 
 
@@ -111,7 +111,9 @@ async def test_a_row_that_others_refer_to_is_not_deleted(
         {"id": 2**63},
         {"id": 1, "places": 2**15},
         {"id": 1, "height": Decimal("123.45")},
+        {"id": 1, "height": Decimal("1e400000")},
         {"id": 1, "name": "too long"},
+        {"id": 1, "name": "\x00"},
         {"id": 1, "since": datetime(2026, 1, 1)},  # noqa: DTZ001  no zone is the point
     ],
 )

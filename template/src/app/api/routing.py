@@ -1,6 +1,7 @@
 """Routes that admit the caller, and end the transaction, around all that FastAPI does (ADR 0020)."""
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import AsyncExitStack
 from types import ModuleType
 from typing import Any
 
@@ -51,7 +52,11 @@ class AdmittingRoute(APIRoute):
             components: Components = request.app.state.components
             async with components.database.unit() as unit:
                 await admit(request, unit, required)
-                return await handle(request)
+                async with AsyncExitStack() as stack:
+                    # FastAPI's own ends after the commit: what a dependency of `scope="function"` writes after its
+                    # `yield` would be lost.
+                    request.scope["fastapi_function_astack"] = stack
+                    return await handle(request)
 
         return answer
 

@@ -3,14 +3,16 @@
 import enum
 import json
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ARRAY, CheckConstraint, DateTime, Enum, MetaData, Table, Text, event
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.hybrid import hybrid_method, hybrid_property
 from sqlalchemy.orm import LoaderCallableStatus, registry
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
+from sqlmodel._compat import SQLModelConfig
 
 from app.core.identifiers import utcnow, uuid7
 
@@ -21,6 +23,9 @@ _NAMES = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+# Pydantic would take them for fields that lack an annotation.
+_CONFIG: Final = SQLModelConfig(ignored_types=(hybrid_property, hybrid_method))
 
 Timestamp: Any = DateTime(timezone=True)
 """`timestamptz`, for `Field(sa_type=...)`."""
@@ -76,9 +81,13 @@ class PublicBase(
 ):
     """A table of the lobby; always schema-qualified."""
 
+    model_config = _CONFIG
+
 
 class TenantBase(SQLModel, registry=registry(metadata=MetaData(naming_convention=_NAMES))):
     """A table of each tenant; never schema-qualified, found through the tenant's `search_path`."""
+
+    model_config = _CONFIG
 
 
 class TenantRow(TenantBase):

@@ -37,7 +37,8 @@ CURSOR_LENGTH: Final = 32
 class Body(BaseModel):
     """A request body: what it does not know, it refuses."""
 
-    model_config = ConfigDict(extra="forbid")
+    # JSON has no NaN and no infinite number: an answer would say null in their place.
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod

@@ -11,7 +11,7 @@ from alembic.autogenerate.rewriter import Rewriter
 from alembic.operations import ops
 from alembic.runtime.plugins import Plugin
 from alembic.util import PriorityDispatchResult
-from sqlalchemy import ARRAY, CheckConstraint, Column, Enum, MetaData, Table
+from sqlalchemy import ARRAY, CheckConstraint, Column, DefaultClause, Enum, MetaData, Table
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
@@ -19,7 +19,7 @@ PLUGINS: Final = (
     "alembic.autogenerate.*",
     # CHECKs that are there or not, by their names.
     "alembic.ext.checkconstraint_byname",
-    "app.changed_checks",
+    "app.changes",
 )
 
 writer: Final = Rewriter()
@@ -99,7 +99,8 @@ def _alter_column(_context: Any, _revision: Any, op: ops.AlterColumnOp) -> ops.A
 
 def _plain(type_: TypeEngine[Any]) -> TypeEngine[Any]:
     # What PostgreSQL sees: a migration imports nothing of the application's, which changes after it.
-    if isinstance(type_, TypeDecorator):
+    # SQLAlchemy's own are written by their names: its Interval says of itself that it is a timestamp.
+    if isinstance(type_, TypeDecorator) and not type(type_).__module__.startswith("sqlalchemy."):
         return _plain(type_.load_dialect_impl(_DIALECT))
     if isinstance(type_, ARRAY):
         return type(type_)(_plain(type_.item_type))
@@ -133,4 +134,40 @@ def _constants(sql: str) -> list[str]:
     return sorted(_CONSTANT.findall(_CAST.sub("", sql)))
 
 
-Plugin("app.changed_checks").add_autogenerate_comparator(_compare_checks, "table", "changed_checks")
+def _compare_defaults(
+    context: AutogenContext,
+    change: ops.AlterColumnOp,
+    _schema: str | None,
+    _table: str,
+    _name: str,
+    found: Column[Any],
+    column: Column[Any],
+) -> PriorityDispatchResult:
+    applied, wanted = found.server_default, column.server_default
+    # Not a subclass: what is generated and what is an identity have comparisons of their own.
+    if type(applied) is not DefaultClause or type(wanted) is not DefaultClause:
+        return PriorityDispatchResult.CONTINUE
+    if str(applied.arg) != _as_postgresql_writes(context, column):
+        change.modify_server_default = wanted
+    return PriorityDispatchResult.STOP
+
+
+def _as_postgresql_writes(context: AutogenContext, column: Column[Any]) -> str:
+    # Alembic compares values: some types have no `=`, random values differ, and it puts no apostrophe in quotes.
+    connection: Any = context.connection
+    dialect = connection.dialect
+    default = dialect.ddl_compiler(dialect, None).get_column_default_string(column)
+    connection.exec_driver_sql(
+        f"CREATE TEMPORARY TABLE compared (value {column.type.compile(dialect)} DEFAULT {default})"
+    )
+    written = connection.exec_driver_sql(
+        "SELECT pg_get_expr(adbin, adrelid) FROM pg_catalog.pg_attrdef"
+        " WHERE adrelid = 'pg_temp.compared'::regclass"
+    ).scalar_one()
+    connection.exec_driver_sql("DROP TABLE pg_temp.compared")
+    return str(written)
+
+
+_changes: Final = Plugin("app.changes")
+_changes.add_autogenerate_comparator(_compare_checks, "table", "changed_checks")
+_changes.add_autogenerate_comparator(_compare_defaults, "column", "server_default")

@@ -69,20 +69,24 @@ _UNFIT: Final = (
     asyncpg.exceptions.NumericValueOutOfRangeError,
     asyncpg.exceptions.StringDataRightTruncationError,
     asyncpg.exceptions.DatetimeFieldOverflowError,
+    # The NUL character in an array or in JSON, and what JSON has no name for.
+    asyncpg.exceptions.CharacterNotInRepertoireError,
+    asyncpg.exceptions.UntranslatableCharacterError,
+    asyncpg.exceptions.InvalidTextRepresentationError,
 )
 
 
 def is_unfit_value(exc: BaseException) -> bool:
-    """Tell whether a value does not fit its column: a number too large, a text too long, a time without a zone."""
+    """Tell whether a value does not fit its column: a number too large, a text that is none, a time without a zone."""
     if isinstance(exc, StatementError) and not isinstance(exc, DBAPIError):
         # The column's type has refused it.
         return isinstance(exc.orig, ValueError)
     error = driver_error(exc)
     # The driver refuses some of them before it sends anything.
-    is_too_large = isinstance(error, asyncpg.DataError) and isinstance(
-        error.__cause__, OverflowError
+    is_refused = isinstance(error, asyncpg.DataError) and isinstance(
+        error.__cause__, OverflowError | ValueError
     )
-    return is_too_large or isinstance(error, _UNFIT)
+    return is_refused or isinstance(error, _UNFIT)
 
 
 def is_referred_to(exc: BaseException) -> bool:
