@@ -15,9 +15,9 @@ from sqlmodel import Field, Relationship, SQLModel, col
 from app.core.db.failures import hint_of
 from app.core.db.sessions import TenantSession
 from app.core.db.unit_of_work import LazyLoad
-from app.core.errors import AlreadyMember, InvalidRequest, StillReferenced
+from app.core.errors import AlreadyMember, InvalidRequest, NotFound, StillReferenced
 from app.models.base import JsonObject
-from app.repositories.base import TenantRepository
+from app.repositories.base import ShownRows, TenantRepository
 from tests.migrating import Migrating
 
 
@@ -59,6 +59,11 @@ class Chapter(Base, table=True):
 class ChapterRead(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     book: Any
+
+
+class BookRead(BaseModel):
+    id: int
+    shelf_id: int
 
 
 class ShelfRepository(TenantRepository[Shelf]):
@@ -176,3 +181,12 @@ async def test_what_was_not_loaded_is_named(open_shelves: Any) -> None:
         loaded = select(Chapter).options(selectinload(cast("Any", Chapter).book))
         chapter = await session.scalar(loaded)
     assert chapter.book.id == 1
+
+
+async def test_a_row_is_shown_within_its_parent_alone(open_shelves: Any) -> None:
+    async with open_shelves() as session:
+        await filled(session)
+        books, id = ShownRows(session, Book, BookRead), cast("UUID", 1)
+        assert await books.read(id, shelf_id=1) == BookRead(id=1, shelf_id=1)
+        with pytest.raises(NotFound):
+            await books.read(id, shelf_id=2)
