@@ -65,8 +65,11 @@ class Nginx(Server):
         times: Mapping[str, str] | None = None,
         path: str = "",
         strips: bool = False,
+        above: str = "",
+        inside: str = "",
     ) -> None:
         super().__init__(folder)
+        self._above, self._inside = above, inside
         self._path, self._strips = path, strips
         self._times = _TIMES | dict(times or {})
         self._upstream_ports = upstream_ports
@@ -102,6 +105,7 @@ class Nginx(Server):
         block = block.replace("location = /metrics {", f"location = {self._path}/metrics {{")
         if self._strips:
             block = _changed(r"proxy_pass http://app;", "proxy_pass http://app/;", block)
+        block = self._above + _changed(r"^server {\n", f"server {{\n{self._inside}", block)
         for directive, time in self._times.items():
             block = _changed(rf"^( *{directive}) \S+;", rf"\1 {time};", block)
         return block
