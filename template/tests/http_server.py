@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -14,10 +15,10 @@ from app.core.settings import HttpSettings
 
 
 @asynccontextmanager
-async def served(application: ASGIApp, state: ServerState) -> AsyncIterator[int]:
+async def served(application: ASGIApp, state: ServerState, **options: Any) -> AsyncIterator[int]:
     """Serve inside the `with`, on the loopback port that it gives; the lifespan is the caller's business."""
     protocol = bounded_protocol(HttpSettings())
-    config = uvicorn.Config(application, lifespan="off", **SERVER)
+    config = uvicorn.Config(application, lifespan="off", **SERVER | options)
     config.load()
     assert config.http_protocol_class is protocol
 

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+INSTEAD: Final = {"X-Tenant-ID": "tenant"}
+"""The sub-protocol with which a browser names the tenant of a socket, by the header that it cannot send."""
 LOBBY: Final = (403, "tenant-mismatch")
 """How a route of a tenant refuses a token of the lobby."""
 

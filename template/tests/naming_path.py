@@ -5,13 +5,15 @@ from functools import cache
 from typing import Final
 from urllib.parse import quote
 
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, APIWebSocketRoute
 from starlette.routing import Match
 
 from app.api import mounting_path
 from app.api.dependencies.requirements import requirement_of
 from app.api.routing import APIRouter
 
+INSTEAD: Final[dict[str, str]] = {}
+"""The sub-protocol with which a browser names the tenant of a socket, by the header that it cannot send."""
 LOBBY: Final = (403, "tenant-mismatch")
 """How a route of a tenant refuses a token of the lobby."""
 
@@ -23,7 +25,8 @@ def addressed(method: str, path: str, tenant: str | None) -> tuple[str, dict[str
 
 
 def _is_of_tenants(method: str, path: str) -> bool:
-    scope = {"type": "http", "method": method, "path": path}
+    kind = "websocket" if method == "WEBSOCKET" else "http"
+    scope = {"type": kind, "method": method, "path": path}
     for route in _routes(vars(mounting_path)["routers"]):
         if route.matches(scope)[0] is Match.FULL:
             required = requirement_of(route)
@@ -32,5 +35,10 @@ def _is_of_tenants(method: str, path: str) -> bool:
 
 
 @cache
-def _routes(routers: Callable[[], list[APIRouter]]) -> list[APIRoute]:
-    return [route for router in routers() for route in router.routes if isinstance(route, APIRoute)]
+def _routes(routers: Callable[[], list[APIRouter]]) -> list[APIRoute | APIWebSocketRoute]:
+    return [
+        route
+        for router in routers()
+        for route in router.routes
+        if isinstance(route, APIRoute | APIWebSocketRoute)
+    ]

@@ -216,7 +216,7 @@ async def _socket(_websocket: WebSocket) -> None: ...
 
 def _with_a_socket() -> APIRouter:
     made = APIRouter(prefix="/mine")
-    made.add_api_websocket_route("/socket", _socket)
+    made.add_websocket_route("/mine/socket", _socket)
     return made
 
 
@@ -234,7 +234,7 @@ def _with_a_nested_router(nested: fastapi.APIRouter) -> APIRouter:
         (_with_a_nested_router(router), "a router inside the router would admit nobody"),
         (_with_a_nested_router(fastapi.APIRouter()), "would admit nobody"),
     ],
-    ids=["FastAPI's", "a socket", "nested", "FastAPI's, nested"],
+    ids=["FastAPI's", "a socket of Starlette's", "nested", "FastAPI's, nested"],
 )
 def test_what_would_admit_nobody_is_refused_at_the_start(
     refused: fastapi.APIRouter, said: str

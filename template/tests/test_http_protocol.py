@@ -233,3 +233,55 @@ async def test_an_idle_connection_is_closed_at_once(
     # Well before an idle connection is closed in any case.
     assert await asyncio.wait_for(reader.read(), SERVER["timeout_keep_alive"] - 30) == b""
     writer.close()
+
+
+UPGRADE = HEAD + (
+    b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+PING = b"\x89\xfd\0\0\0\0" + b"a" * 125
+
+
+async def socket(_scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "websocket.accept"})
+    while (await receive())["type"] != "websocket.disconnect":
+        pass
+
+
+@pytest.mark.parametrize(
+    "header", [b"X-Filler: " + b"a" * 8200, b"\r\n".join(b"X-%d: a" % n for n in range(130))]
+)
+async def test_a_handshake_that_would_not_be_answered(port: int, header: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(UPGRADE + header + b"\r\n\r\n")
+
+    assert (await reader.readline()).startswith(b"HTTP/1.1 431 ")
+    writer.close()
+
+
+async def test_a_socket_that_comes_when_the_process_ends(port: int, state: ServerState) -> None:
+    reader, writer = await connected(port, state)
+    end(state)
+    writer.write(UPGRADE + b"\r\n")
+
+    assert (await reader.readline()).startswith(b"HTTP/1.1 503 ")
+    writer.close()
+
+
+async def test_a_client_that_pings_and_never_reads_is_hung_up_on(
+    state: ServerState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_protocol, "_UNREAD_SECONDS", 0.05)
+    async with served(socket, state) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+        writer.write(UPGRADE + b"\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        with pytest.raises(ConnectionError):
+            await asyncio.wait_for(ping_on(writer), PATIENCE_SECONDS)
+        writer.close()
+
+
+async def ping_on(writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write(PING * 1000)
+        await writer.drain()

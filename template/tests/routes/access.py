@@ -14,7 +14,7 @@ from fastapi.routing import iter_route_contexts
 
 from app.api.dependencies.requirements import Requirement, requirement_of
 from app.core.roles import Role
-from tests.routes.requests import ROUTES
+from tests.routes.requests import ALL
 from tests.routes.tables import table
 
 type Access = Requirement | None
@@ -99,13 +99,13 @@ def access_of(name: str) -> Access:
 
 def demanded_by(name: str) -> Access:
     """Return whom a route of `api/v1` admits by its parameters."""
-    demanded = requirement_of(ROUTES[name])
+    demanded = requirement_of(ALL[name])
     return demanded and replace(demanded, enters=False)
 
 
 def paths_beside(app: FastAPI) -> Iterator[str]:
     """Yield the path of everything that an application serves beside the routes of `api/v1`."""
-    own = {id(route) for route in ROUTES.values()}
+    own = {id(route) for route in ALL.values()}
     for served in iter_route_contexts(app.routes):
         if id(served.original_route) not in own:
             yield served.path or "/"

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import httpx
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, APIWebSocketRoute
 from pydantic import TypeAdapter, ValidationError
 
 from tests.routes.references import unique_numbers
@@ -19,14 +19,15 @@ type Part = Literal["path", "query", "header", "cookie"]
 _KNOWN: Final[dict[int, tuple[Any, TypeAdapter[Any], dict[str, Any]]]] = {}
 
 
-def schema_of(route: APIRoute) -> dict[str, Any]:
+def schema_of(route: APIRoute | APIWebSocketRoute) -> dict[str, Any]:
     """Return the JSON schema of a route's body; empty without one."""
-    return _described(route.body_field)[1] if route.body_field else {}
+    field = getattr(route, "body_field", None)
+    return _described(field)[1] if field else {}
 
 
-def body_of(route: APIRoute, mark: str = "") -> Any:
+def body_of(route: APIRoute | APIWebSocketRoute, mark: str = "") -> Any:
     """Return a body that fits the schema; `None` where there is none. Where made-up values do not, examples may."""
-    if route.body_field is None:
+    if isinstance(route, APIWebSocketRoute) or route.body_field is None:
         return None
     adapter, schema = _described(route.body_field)
     values = _values(schema, mark)
@@ -39,7 +40,7 @@ def body_of(route: APIRoute, mark: str = "") -> Any:
     return body
 
 
-def parameters_of(route: APIRoute, part: Part, mark: str = "") -> Iterator[tuple[str, Any]]:
+def parameters_of(route: APIRoute | APIWebSocketRoute, part: Part, mark: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the parameters that a request has to name, and a value for each."""
     for field in _fields(route.dependant, part):
         if field.field_info.is_required():
@@ -53,11 +54,12 @@ def parameters_of(route: APIRoute, part: Part, mark: str = "") -> Iterator[tuple
                 yield field.alias, values.of(schema, field.alias)
 
 
-def encoded(route: APIRoute, body: Any) -> tuple[bytes | None, dict[str, str]]:
+def encoded(route: APIRoute | APIWebSocketRoute, body: Any) -> tuple[bytes | None, dict[str, str]]:
     """Return the bytes of a body as the route takes it, and the headers that say so."""
     if body is None or isinstance(body, bytes):
         return body, {}
-    media = getattr(route.body_field and route.body_field.field_info, "media_type", "")
+    media = getattr(getattr(route, "body_field", None), "field_info", None)
+    media = getattr(media, "media_type", "")
     if media == "multipart/form-data":
         form = httpx.Request("POST", "http://testserver", files=list(_parts(body)))
         return form.read(), {"Content-Type": form.headers["Content-Type"]}

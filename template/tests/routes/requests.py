@@ -6,15 +6,16 @@ required; ids are of rows that other routes make. What that cannot know is said 
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
 import httpx
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, APIWebSocketRoute
 from sqlmodel import SQLModel
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from app.api.dependencies.components import Components
 from app.api.dependencies.requirements import requirement_of
@@ -29,6 +30,7 @@ from tests.routes.bodies import Part, body_of, encoded, parameters_of
 from tests.routes.references import maker_of, referred_to, snake_case
 from tests.routes.tables import table
 from tests.sending import send
+from tests.sockets import answer_of, greeting_of, left_early, opened
 
 ROUTES: Final = {
     route.name: route
@@ -36,6 +38,13 @@ ROUTES: Final = {
     for route in router.routes
     if isinstance(route, APIRoute)
 }
+SOCKETS: Final = {
+    route.name: route
+    for router in routers()
+    for route in router.routes
+    if isinstance(route, APIWebSocketRoute)
+}
+ALL: Final[dict[str, APIRoute | APIWebSocketRoute]] = {**ROUTES, **SOCKETS}
 
 _LEFT_OUT: Final = object()
 
@@ -76,7 +85,8 @@ class Call:
     """A request to a route, with all that it needs."""
 
     client: httpx.AsyncClient
-    route: APIRoute
+    route: Any
+    """An `APIRoute`, or an `APIWebSocketRoute`."""
     path: Mapping[str, str]
     query: Mapping[str, str]
     body: Any
@@ -117,7 +127,8 @@ class Call:
         values = {
             name: quote(value, safe="", errors="surrogatepass") for name, value in self.path.items()
         }
-        return self.route.path_format.format(**values)
+        filled: str = self.route.path_format.format(**values)
+        return filled
 
     async def _sent(
         self, method: str, path: str, *headers: Mapping[str, str], **options: Any
@@ -129,6 +140,33 @@ class Call:
         return await send(
             self.client, method, path, tenant=self.tenant, headers=dict(merged), **options
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake(Call):
+    """The same for a socket, of a service that listens on this machine."""
+
+    port: int = 0
+
+    async def send(self) -> httpx.Response:
+        """Open and close it; return how that is refused, or what comes first."""
+        options: dict[str, Any] = {"tenant": self.tenant, "token": self.token}
+        try:
+            async with opened(self.port, self._path(), headers=dict(self.headers), **options) as it:
+                if self.token is None:
+                    await it.send("no token")
+                    return await answer_of(it)
+                return httpx.Response(200, content=await greeting_of(it))
+        except ConnectionClosed:
+            return await answer_of(it)
+        except InvalidStatus as refused:
+            told = refused.response
+            headers = [*told.headers.raw_items()]
+            return httpx.Response(told.status_code, headers=headers, content=bytes(told.body))
+
+    def _path(self) -> str:
+        path = Call._path(self)
+        return f"{path}?{urlencode(self.query)}" if self.query else path
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +221,22 @@ class World:
         Raises:
             Uncallable: a route that makes a row for it refuses.
         """
-        route, said = ROUTES[name], table("REQUESTS").get(name, Asked())
+        return await self._prepared(name, ROUTES[name], path)
+
+    async def prepare_socket(self, name: str, port: int) -> "Handshake":
+        """Make all that a handshake for a socket needs, and return it for a server on `port`."""
+        call = await self._prepared(name, SOCKETS[name])
+        return Handshake(
+            **{each.name: getattr(call, each.name) for each in fields(call)}, port=port
+        )
+
+    async def _prepared(
+        self,
+        name: str,
+        route: APIRoute | APIWebSocketRoute,
+        path: Mapping[str, object] | None = None,
+    ) -> Call:
+        said = table("REQUESTS").get(name, Asked())
         asked: Asked = said if isinstance(said, Asked) else await said(self)
         caller = asked.caller or self._caller(route)
         world = await self._for(name, caller)
@@ -220,7 +273,7 @@ class World:
         )
         return replace(call, token=token)
 
-    def _caller(self, route: APIRoute) -> SignedIn | None:
+    def _caller(self, route: APIRoute | APIWebSocketRoute) -> SignedIn | None:
         demanded = requirement_of(route)
         if demanded is None or not demanded.user:
             return None
@@ -235,11 +288,11 @@ class World:
             owner = await self.factory.member(str(caller.tenant), Role.OWNER)
         return replace(self, owner=owner, _making=self._making | {name})
 
-    async def _named(self, route: APIRoute, part: Part) -> dict[str, str]:
+    async def _named(self, route: APIRoute | APIWebSocketRoute, part: Part) -> dict[str, str]:
         values = await self._with_rows(dict(parameters_of(route, part, self.mark)), route)
         return {name: _text(value) for name, value in values.items()}
 
-    async def _path(self, route: APIRoute, known: Mapping[str, object]) -> dict[str, str]:
+    async def _path(self, route: APIRoute | APIWebSocketRoute, known: Mapping[str, object]) -> dict[str, str]:
         values = {name: str(value) for name, value in known.items()}
         made_up = dict(parameters_of(route, "path", self.mark))
         # The last first: what is made for it is of those before it.
@@ -311,7 +364,7 @@ class World:
 async def world_of(settings: Settings) -> AsyncIterator[World]:
     """Yield the world of a running application with these settings."""
     app = create_app(settings)
-    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    transport = httpx.ASGITransport(left_early(app), raise_app_exceptions=False)
     async with (
         started(app),
         httpx.AsyncClient(transport=transport, base_url="http://testserver") as client,

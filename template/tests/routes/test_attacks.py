@@ -11,6 +11,7 @@ from uuid import UUID
 import asyncpg
 import httpx
 import pytest
+from uvicorn.server import ServerState
 
 from app.core.roles import Role
 from app.core.settings import Settings
@@ -18,12 +19,13 @@ from app.main import create_app
 from app.models.public.tenants import TenantStatus
 from app.services.audit_trail import Actor, AuditTrail
 from tests.factories import SignedIn
+from tests.http_server import served
 from tests.mailbox import Mailbox
 from tests.routes.access import access_of, described, paths_beside
 from tests.routes.attacks import Attack, Siege, is_uuid
 from tests.routes.content import UNIQUE, Foreign, content_of
 from tests.routes.intruders import Intruders, gathered
-from tests.routes.requests import ROUTES, Call, World, world_of
+from tests.routes.requests import ALL, ROUTES, SOCKETS, Call, World, world_of
 from tests.routes.rounds import TwoTenants
 from tests.routes.tables import place_of, table
 from tests.sending import send
@@ -172,6 +174,20 @@ async def test_a_route_admits_nobody_else(
     request.node.user_properties.append((f"attacks on {described(access)}", len(attacks)))
 
 
+async def test_sockets_admit_nobody_else(
+    world: World, other: World, intruders: Intruders, two: TwoTenants
+) -> None:
+    async with served(world.app, ServerState()) as port:
+        for name in SOCKETS:
+            access, mine = access_of(name), await world.prepare_socket(name, port)
+            if access is not None:
+                theirs = await other.prepare_socket(name, port)
+                attacks = await Siege(world, other, intruders).on(access, mine, theirs)
+                faults = await faults_of(attacks, two.foreign[0], secrets_of(other))
+                assert not faults, "\n".join([f"{name}:", *faults])
+            await answered(name, mine)
+
+
 async def test_there_are_rows_of_every_kind_to_tell_of(two: TwoTenants) -> None:
     for rows in two.rows:
         without = [each.name for _, each in rows.tables() if not rows.made.get(each.name)]
@@ -217,4 +233,4 @@ def test_what_is_served_beside_the_api_is_public_on_purpose(settings: Settings) 
 
 def test_only_routes_are_named() -> None:
     named = {name for name in table("ACCESS") if not name.startswith("/")}
-    assert named <= ROUTES.keys()
+    assert named <= ALL.keys()

@@ -3,7 +3,7 @@
 from typing import Final
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, APIWebSocketRoute
 from starlette.routing import BaseRoute
 
 from app.api.context.tenant_path import TENANT_PREFIX
@@ -32,5 +32,5 @@ def _part(router: APIRouter, *, of_tenants: bool) -> APIRouter:
 
 
 def _is_of_tenants(route: BaseRoute) -> bool:
-    required = requirement_of(route) if isinstance(route, APIRoute) else None
+    required = requirement_of(route) if isinstance(route, APIRoute | APIWebSocketRoute) else None
     return required is not None and required.tenant

@@ -13,7 +13,11 @@ from urllib.parse import quote
 
 import structlog
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import (
+    RequestValidationError,
+    ValidationException,
+    WebSocketRequestValidationError,
+)
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -119,6 +123,7 @@ def install(app: FastAPI) -> None:
     """Answer every error of `app` with a problem document, and say so in its OpenAPI document."""
     app.add_exception_handler(AppError, _app_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(WebSocketRequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
     app.openapi = _documented(app.openapi)  # type: ignore[method-assign]  # FastAPI's documented way
 
@@ -134,7 +139,7 @@ async def _app_error(request: Request, exc: Exception) -> Response:
 
 
 async def _validation_error(request: Request, exc: Exception) -> Response:
-    assert isinstance(exc, RequestValidationError)  # noqa: S101  registered for this class
+    assert isinstance(exc, ValidationException)  # noqa: S101  registered for its classes
     errors = [_described(error) for error in exc.errors()[:_MAX_ERRORS]]
     return problem_response(request.scope, InvalidRequest(), errors=errors)
 

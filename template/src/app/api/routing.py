@@ -1,21 +1,32 @@
 """Routes that admit the caller, and end the transaction, around all that FastAPI does (ADR 0020)."""
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from inspect import isasyncgenfunction
 from types import ModuleType
 from typing import Any
 
 import fastapi
-from fastapi import Request, Response, params
-from fastapi.routing import APIRoute
+from fastapi import Depends, Request, Response, params
+from fastapi.routing import APIRoute, APIWebSocketRoute
+from fastapi.sse import EventSourceResponse
 from starlette.requests import ClientDisconnect
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
-from app.api.dependencies.admission import admit, identify
+from app.api.dependencies.admission import UNIT, admit, identify
 from app.api.dependencies.components import Components
-from app.api.dependencies.requirements import requirement_of
+from app.api.dependencies.requirements import calls_of, requirement_of
+from app.api.live import (
+    EVENTS,
+    EventStream,
+    ending_with_a_problem,
+    seat_of,
+    seated,
+    unfit_for_long,
+)
 from app.api.query_numbers import require_plain_numbers
+from app.api.sockets import admitted_socket, unfit_for_a_socket
 from app.core.errors import BadRequest
 
 type Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -24,8 +35,11 @@ type Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 class AdmittingRoute(APIRoute):
     """Admits the caller, resolves dependencies, runs the endpoint and serialises what it returns in one transaction.
 
-    That commits, or rolls back, before the response is sent.
+    That commits, or rolls back, before the response is sent. Of a stream of events it ends with the admission.
     """
+
+    detached = False
+    """Whether the transaction ends with the admission on every route of the class."""
 
     def get_route_handler(self) -> Handler:
         """Return what answers a request."""
@@ -45,6 +59,9 @@ class AdmittingRoute(APIRoute):
     def admitting(self, handle: Handler) -> Handler:
         """Return `handle` with admission and transaction around it."""
         required = requirement_of(self)
+        detached = self.detached or self.is_sse_stream
+        if self.is_sse_stream:
+            handle = seated(handle)
 
         async def answer(request: Request) -> Response:
             identify(request, required)
@@ -52,11 +69,14 @@ class AdmittingRoute(APIRoute):
             components: Components = request.app.state.components
             async with components.database.unit() as unit:
                 await admit(request, unit, required)
-                async with AsyncExitStack() as stack:
-                    # FastAPI's own ends after the commit: what a dependency of `scope="function"` writes after its
-                    # `yield` would be lost.
-                    request.scope["fastapi_function_astack"] = stack
-                    return await handle(request)
+                response = None if detached else await _within(request, handle)
+            if response is None:
+                # A session that is asked for all the same is an error, not a transaction that nobody ends.
+                del request.scope["state"][UNIT]
+                response = await handle(request)
+            if response.media_type == EVENTS and not self.is_sse_stream:
+                return EventStream(request, response, seat_of(request))
+            return response
 
         return answer
 
@@ -87,11 +107,41 @@ class AdmittingRoute(APIRoute):
         await request.form(**{**limits, **self.form_limits})
 
 
+async def _within(request: Request, handle: Handler) -> Response:
+    # FastAPI's own stack ends after the commit: what a dependency of `scope="function"` writes after its `yield`
+    # would be lost.
+    async with AsyncExitStack() as stack:
+        request.scope["fastapi_function_astack"] = stack
+        return await handle(request)
+
+
 class APIRouter(fastapi.APIRouter):
     """FastAPI's router, for the routes of `api/v1`."""
 
     def __init__(self, *, route_class: type[APIRoute] = AdmittingRoute, **options: Any) -> None:
         super().__init__(route_class=route_class, **options)
+
+    def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        """Add the route; a stream of events ends with a problem where others answer with one."""
+        response = options.get("response_class")
+        is_stream = isinstance(response, type) and issubclass(response, EventSourceResponse)
+        if is_stream and isasyncgenfunction(endpoint):
+            endpoint = ending_with_a_problem(endpoint)
+        super().add_api_route(path, endpoint, **options)
+
+    def add_api_websocket_route(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        name: str | None = None,
+        *,
+        dependencies: Sequence[params.Depends] | None = None,
+    ) -> None:
+        """Add the socket, which admits its caller first."""
+        own, self.dependencies = self.dependencies, []
+        every = [Depends(admitted_socket), *own, *(dependencies or ())]
+        super().add_api_websocket_route(path, endpoint, name, dependencies=every)
+        self.dependencies = own
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Tell whether a route of this router answers, without trying each where none can."""
@@ -147,10 +197,20 @@ def router_of(module: ModuleType) -> APIRouter:
     if not isinstance(router, APIRouter):
         raise TypeError(f"{module.__name__}: import APIRouter from app.api.routing")
     for route in router.routes:
-        if not isinstance(route, AdmittingRoute):
-            what = getattr(route, "path", None) or "a router inside the router"
-            raise TypeError(
-                f"{module.__name__}: {what} would admit nobody. Only routes of the router itself are admitted, and no"
-                " WebSocket: give a nested router a module of its own in api/v1, with the whole prefix."
-            )
+        unfit = _unfit(route)
+        if unfit is not None:
+            raise TypeError(f"{module.__name__}: {unfit}")
     return router
+
+
+def _unfit(route: BaseRoute) -> str | None:
+    if isinstance(route, APIWebSocketRoute):
+        return unfit_for_a_socket(route)
+    if isinstance(route, AdmittingRoute):
+        streams = route.is_sse_stream
+        return unfit_for_long(route.path, calls_of(route.dependant)) if streams else None
+    what = getattr(route, "path", None) or "a router inside the router"
+    return (
+        f"{what} would admit nobody. Only routes of the router itself are admitted:"
+        " give a nested router a module of its own in api/v1, with the whole prefix."
+    )

@@ -1,14 +1,19 @@
-"""HTTP/1.1 that gives up on a client which never ends its headers or body, or never reads its answer; uvicorn waits."""
+"""HTTP/1.1, and WebSockets, that give up on a client which never ends its headers or body, or never reads; uvicorn waits."""
 
 import asyncio
+import logging
 from typing import Any, ClassVar, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from app.api.live import ENDING
 from app.core.settings import HttpSettings
 
 PROTOCOL: Final = "app.cli.http_protocol:_BoundedProtocol"
 """For `uvicorn.Config(http=...)`, by name: workers get it from another process."""
+SOCKETS: Final = "app.cli.http_protocol:_BoundedSocket"
+"""For `uvicorn.Config(ws=...)`."""
 
 _HEADERS_SECONDS: Final = 15.0
 _LAST_HEADERS_SECONDS: Final = 1.0
@@ -27,12 +32,21 @@ _UNREAD_SECONDS: Final = 30.0
 _LEAST_READ_BYTES: Final = 16 * 1024
 """What a client has to read of a waiting answer in that time."""
 
+_MAX_LINE_BYTES: Final = 8 * 1000
+"""Of a line of a handshake; `websockets` reads no more than 8 KiB, and that many lines, and answers nothing beyond."""
+_MAX_LINES: Final = 128
+
+_ENDING: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+)
 _TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_QUIET: Final = logging.getLogger("uvicorn.error.sockets")
 
 
 def bounded_protocol(settings: HttpSettings) -> type[HttpToolsProtocol]:
     """Return the class that `PROTOCOL` names, with the limits of this process."""
     _BoundedProtocol.max_unfinished_bytes = settings.max_header_bytes + _SLACK_BYTES
+    _QUIET.setLevel(logging.WARNING)
     return _BoundedProtocol
 
 
@@ -87,8 +101,19 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._stop_waiting()
         self._in_body, self._body_bytes, self._bytes_beside = True, 0, 0
         super().on_headers_complete()
-        if self._ends:
+        if self._ends and not self._should_upgrade():
             self.cycle.keep_alive = False
+
+    def handle_websocket_upgrade(self) -> None:
+        lines = [len(self.url), *(len(name) + len(value) for name, value in self.headers)]
+        if self._ends:
+            self.transport.write(_ENDING)
+        elif len(lines) > _MAX_LINES or max(lines) > _MAX_LINE_BYTES:
+            self.transport.write(_TOO_LARGE)
+        else:
+            super().handle_websocket_upgrade()
+            return
+        self.transport.close()
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
@@ -124,6 +149,7 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         if self._deadline is None:
+            self._end_the_stream()
             super().shutdown()
         else:
             # Its request may be on the way: it would find the connection reset, and cannot know whether to try again.
@@ -135,6 +161,13 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._stop_waiting_for_the_body()
         self._stop_watching_the_reader()
         super().connection_lost(exc)
+
+    def _end_the_stream(self) -> None:
+        # A cycle is the last request's, and there is none before the first.
+        cycle: RequestResponseCycle | None = self.cycle
+        ending = cycle and cycle.scope["state"].get(ENDING)
+        if ending:
+            ending.set()
 
     def _expect_headers(self, seconds: float | None = None) -> None:
         self._stop_waiting()
@@ -161,6 +194,36 @@ class _BoundedProtocol(HttpToolsProtocol):
             self.transport.abort()
         else:
             self._watch_the_reader()
+
+    def _stop_watching_the_reader(self) -> None:
+        if self._reader_deadline is not None:
+            self._reader_deadline.cancel()
+            self._reader_deadline = None
+
+
+class _BoundedSocket(WebSocketsSansIOProtocol):
+    _reader_deadline: asyncio.TimerHandle | None = None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # Its lines quote the query; the application logs each socket without.
+        self.logger = self.conn.logger = _QUIET
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        # Pings that are answered, and answers that are not read, would fill the memory.
+        self.transport.pause_reading()
+        self._reader_deadline = self.loop.call_later(_UNREAD_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_watching_the_reader()
+        if not self.read_paused:
+            self.transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_watching_the_reader()
+        super().connection_lost(exc)
 
     def _stop_watching_the_reader(self) -> None:
         if self._reader_deadline is not None:

@@ -57,6 +57,19 @@ class HeadersTooLarge(AppError):
     headers = {"Connection": "close"}
 
 
+class TooManyConnections(AppError):
+    status, code, title = 429, "too-many-connections", "Too many sockets and streams are open"
+    headers = {"Retry-After": "60"}
+
+
+class TooManyMessages(AppError):
+    status, code, title = 429, "too-many-messages", "Too many messages in a second"
+
+
+class ConnectionIdle(AppError):
+    status, code, title = 408, "connection-idle", "Nothing was sent for too long"
+
+
 class Unavailable(AppError):
     status, code, title = 503, "unavailable", "The service cannot answer right now"
     headers = {"Retry-After": "1"}
@@ -87,6 +100,10 @@ class EmailNotVerified(AppError):
 
 class SuperuserRequired(AppError):
     status, code, title = 403, "superuser-required", "Only a platform superuser may do this"
+
+
+class OriginForbidden(AppError):
+    status, code, title = 403, "origin-forbidden", "Pages of this origin may not open a socket"
 
 
 class AssumedIdentityForbidden(AppError):

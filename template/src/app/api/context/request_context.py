@@ -2,9 +2,15 @@
 
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Final
 from uuid import UUID
 
 from starlette.types import Scope
+
+STARTS: Final = frozenset(
+    {"http.response.start", "websocket.http.response.start", "websocket.accept"}
+)
+"""The messages that begin an answer and have its headers."""
 
 
 @dataclass(slots=True)
@@ -20,6 +26,8 @@ class RequestContext:
     """At most 256 characters; empty if the client sent none."""
     user_id: UUID | None = field(default=None, init=False)
     actor_id: UUID | None = field(default=None, init=False)
+    lasts: bool = field(default=False, init=False)
+    """A socket or event stream, whose duration says nothing of the service's."""
     tenant_slug: str | None = field(default=None, init=False)
 
     @staticmethod
@@ -49,6 +57,6 @@ def route_template_of(scope: Scope) -> str | None:
     """Return the path of the route that answers, such as `/api/v1/projects/{project_id}`."""
     # A route of an included router knows its own part only; FastAPI keeps the whole path here.
     included = scope.get("fastapi", {}).get("effective_route_context")
-    route = included or scope.get("route")
+    route = scope.get("route") if scope["type"] == "websocket" else included or scope.get("route")
     template: str | None = getattr(route, "path_format", None)
     return template

@@ -2,14 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
 
 from app.api.context.request_context import RequestContext
 from app.api.dependencies.admission import admitted_of
 from app.services.audit_trail import Actor
 
 
-async def get_actor(request: Request) -> Actor:
+async def get_actor(request: HTTPConnection) -> Actor:
     """Return the caller as the audit trail names it; without ids on a public route."""
     admitted = admitted_of(request)
     tenant = admitted.tenant if admitted else None

@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
 
 from app.api.context.request_context import RequestContext
 from app.api.dependencies.audit import ActorDep
@@ -16,7 +17,7 @@ from app.services.session_service import SessionService
 _USER_AGENT_LENGTH = 255
 
 
-def identity_of(request: Request, components: Components, actor: Actor) -> Identity:
+def identity_of(request: HTTPConnection, components: Components, actor: Actor) -> Identity:
     """Return the services that change users and sessions, for `actor`."""
     agent = RequestContext.of(request.scope).user_agent
     # Shown to the user later: no control characters, NUL among them.
@@ -24,7 +25,9 @@ def identity_of(request: Request, components: Components, actor: Actor) -> Ident
     return Identity(components.access_tokens, components.settings, actor, shown or None)
 
 
-async def get_identity(request: Request, components: ComponentsDep, actor: ActorDep) -> Identity:
+async def get_identity(
+    request: HTTPConnection, components: ComponentsDep, actor: ActorDep
+) -> Identity:
     """Return the services that change users and sessions, for the caller."""
     return identity_of(request, components, actor)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from fastapi import Request
+from fastapi.requests import HTTPConnection
 
 from app.api.context.rate_limiter import limiter_of
 from app.api.dependencies.components import Components
@@ -11,7 +11,7 @@ from app.core.db.unit_of_work import UnitOfWork
 from app.core.security.access_tokens import AccessClaims
 
 type Admission[T] = Callable[
-    [Request, Components, UnitOfWork, AccessClaims, Requirement], Awaitable[T]
+    [HTTPConnection, Components, UnitOfWork, AccessClaims, Requirement], Awaitable[T]
 ]
 
 
@@ -19,7 +19,7 @@ def counting_tenants[T](admit: Admission[T]) -> Admission[T]:
     """Return `admit`, with the request counted for the token's tenant once the caller is admitted."""
 
     async def admit_counted(
-        request: Request,
+        request: HTTPConnection,
         components: Components,
         unit: UnitOfWork,
         claims: AccessClaims,

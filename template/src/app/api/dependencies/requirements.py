@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, APIWebSocketRoute
 
 from app.core.roles import Role
 
@@ -47,7 +47,7 @@ def requires[F: Callable[..., Any]](requirement: Requirement) -> Callable[[F], F
     return mark
 
 
-def requirement_of(route: APIRoute) -> Requirement | None:
+def requirement_of(route: APIRoute | APIWebSocketRoute) -> Requirement | None:
     """Return what `route` demands; `None` for a public route."""
     known = _KNOWN.get(id(route))
     if known is None:
@@ -57,18 +57,19 @@ def requirement_of(route: APIRoute) -> Requirement | None:
 
 
 _MARKED: dict[Callable[..., Any], Requirement] = {}
-_KNOWN: dict[int, tuple[APIRoute, Requirement | None]] = {}
+_KNOWN: dict[int, tuple[APIRoute | APIWebSocketRoute, Requirement | None]] = {}
 
 
 def _sum(dependant: Dependant) -> Requirement | None:
     total: Requirement | None = None
-    for call in _calls(dependant):
+    for call in calls_of(dependant):
         demanded = _MARKED.get(call)
         if demanded is not None:
             total = demanded if total is None else total | demanded
     return total
 
 
-def _calls(dependant: Dependant) -> list[Callable[..., Any]]:
+def calls_of(dependant: Dependant) -> list[Callable[..., Any]]:
+    """Return what is called for a route: its endpoint, and each dependency."""
     own = [dependant.call] if dependant.call else []
-    return own + [call for sub in dependant.dependencies for call in _calls(sub)]
+    return own + [call for sub in dependant.dependencies for call in calls_of(sub)]

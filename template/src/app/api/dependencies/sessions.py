@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
 
 from app.api.dependencies.admission import admission_of, admitted_of, unit_of
 from app.api.dependencies.components import ComponentsDep
@@ -16,13 +17,13 @@ from app.core.db.sessions import LobbySession, TenantSession
 from app.core.errors import TenantRequired
 
 
-async def get_lobby_session(request: Request) -> LobbySession:
+async def get_lobby_session(request: HTTPConnection) -> LobbySession:
     """Return the session for the shared tables."""
     return LobbySession(unit_of(request))
 
 
 @requires(Requirement(tenant=True, enters=True))
-async def get_tenant_session(request: Request) -> TenantSession:
+async def get_tenant_session(request: HTTPConnection) -> TenantSession:
     """Return the session for the tables of the tenant that the request names."""
     admitted = admitted_of(request)
     if admitted is None or admitted.tenant is None or not admitted.tenant.entered:
@@ -69,7 +70,9 @@ class TenantSessionMaker:
             yield TenantSession(unit)
 
 
-async def get_lobby_session_maker(request: Request, components: ComponentsDep) -> LobbySessionMaker:
+async def get_lobby_session_maker(
+    request: HTTPConnection, components: ComponentsDep
+) -> LobbySessionMaker:
     """Return what opens sessions for the shared tables."""
     admission = admission_of(request)
     if isinstance(admission, MemberAdmission):
@@ -79,7 +82,7 @@ async def get_lobby_session_maker(request: Request, components: ComponentsDep) -
 
 @requires(Requirement(tenant=True))
 async def get_tenant_session_maker(
-    request: Request, components: ComponentsDep
+    request: HTTPConnection, components: ComponentsDep
 ) -> TenantSessionMaker:
     """Return what opens sessions for the tables of the tenant that the request names."""
     admission = admission_of(request)

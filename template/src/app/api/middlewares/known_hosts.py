@@ -21,7 +21,7 @@ class KnownHosts:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not route_path_of(scope).startswith(PROBES):
+        if scope["type"] != "lifespan" and not route_path_of(scope).startswith(PROBES):
             try:
                 self._hosts.note(scope)
             except HostUnknown:

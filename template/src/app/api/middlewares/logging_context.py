@@ -9,13 +9,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from app.api.context.public_path import PROBES, route_path_of
-from app.api.context.request_context import RequestContext, route_template_of
+from app.api.context.request_context import STARTS, RequestContext, route_template_of
 from app.core.db.checkout import Loans, loans
 from app.core.db.failures import hint_of
 from app.core.metrics import Metrics
 
 _MAX_PATH: Final = 512
+_SWITCHED: Final = 101
 _CLIENT_GONE: Final = 499
+_CLOSE_CODE: Final = "close_code"
 
 
 class LoggingContext:
@@ -30,7 +32,7 @@ class LoggingContext:
         self._log = structlog.get_logger("app.requests").bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
         status, started, ended = 0, perf_counter(), 0.0
@@ -38,9 +40,11 @@ class LoggingContext:
         async def send_noted(message: Message) -> None:
             nonlocal status, ended
             await send(message)
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            elif not message.get("more_body", False):
+            if message["type"] in STARTS:
+                status = message.get("status", _SWITCHED)
+            elif message["type"] == "websocket.close":
+                scope["state"][_CLOSE_CODE] = message["code"]
+            elif message["type"] == "http.response.body" and not message.get("more_body", False):
                 ended = perf_counter()
 
         tokens = bind_contextvars(request_id=scope["state"]["request_id"])
@@ -64,15 +68,19 @@ class LoggingContext:
         self, scope: Scope, status: int, seconds: float, crash: BaseException | None
     ) -> None:
         route = route_template_of(scope)
-        self._metrics.observe_request(scope["method"], route, status, seconds)
+        method = scope.get("method", "GET")
+        if status != _SWITCHED and not _lasts(scope):
+            self._metrics.observe_request(method, route, status, seconds)
         fields: dict[str, Any] = {
-            "method": scope["method"],
+            "method": method,
             "route": route,
             # As it was sent: percent-encoded, so without line breaks, and without the query.
             "path": scope.get("raw_path", b"")[:_MAX_PATH].decode("latin-1"),
             "status": status,
             "duration_ms": round(seconds * 1000, 2),
         }
+        if _CLOSE_CODE in scope["state"]:
+            fields[_CLOSE_CODE] = scope["state"][_CLOSE_CODE]
         fields |= _whose(scope)
         if isinstance(crash, Exception):
             if hint := hint_of(crash):
@@ -90,11 +98,16 @@ class LoggingContext:
         self._metrics.count_lost_connection(route)
         self._log.error(
             "connection lost",
-            method=scope["method"],
+            method=scope.get("method", "GET"),
             route=route,
             hint="A session or connection was taken outside `async with`, or kept by somebody.",
             **_whose(scope),
         )
+
+
+def _lasts(scope: Scope) -> bool:
+    context: RequestContext | None = scope["state"].get("context")
+    return context is not None and context.lasts
 
 
 def _whose(scope: Scope) -> dict[str, str | None]:

@@ -23,7 +23,7 @@ class RequestContextMiddleware:
         self._public_path = PublicPath(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
         try:
@@ -33,7 +33,8 @@ class RequestContextMiddleware:
             return
         context = RequestContext(
             request_id=scope["state"]["request_id"],
-            method=scope["method"],
+            # A handshake is a GET, and its scope has no method.
+            method=scope.get("method", "GET"),
             path=scope["path"],
             client_address=self._addresses.address_of(scope),
             user_agent=_user_agent(scope),

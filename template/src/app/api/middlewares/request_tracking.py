@@ -9,6 +9,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.context.request_context import STARTS
 from app.api.problems import problem_response
 from app.core.db.failures import hint_of
 from app.core.errors import AppError, Unavailable
@@ -75,7 +76,7 @@ class RequestTracking:
         self._hints = hints
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
         request_id = checked_request_id(dict(scope["headers"]))
@@ -88,7 +89,7 @@ class RequestTracking:
 
         async def send_tracked(message: Message) -> None:
             nonlocal response_started
-            if message["type"] == "http.response.start":
+            if message["type"] in STARTS:
                 response_started = True
                 message["headers"] = [*message.get("headers", ()), *added]
             await send(message)

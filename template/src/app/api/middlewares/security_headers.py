@@ -5,6 +5,7 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.context.public_path import route_path_of
+from app.api.context.request_context import STARTS
 from app.core.settings import Settings
 
 type HeaderList = list[tuple[bytes, bytes]]
@@ -56,12 +57,12 @@ class SecurityHeaders:
         self._by_path = dict.fromkeys(_DOCS, security_headers(settings, _DOCS_POLICY))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
 
         async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in STARTS:
                 ours = self._by_path.get(route_path_of(scope), self._data)
                 theirs = message.get("headers", ())
                 kept = self._names.intersection(name.lower() for name, _ in theirs)
