@@ -4,147 +4,42 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from types import ModuleType
 from typing import Annotated, Any, Final
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 import pytest
-from fastapi import BackgroundTasks, Depends, FastAPI, Request, WebSocket
+from fastapi import BackgroundTasks, Depends, WebSocket
 from fastapi.sse import EventSourceResponse
 from sqlalchemy import delete, update
 from sqlmodel import col
 from structlog.testing import capture_logs
-from uvicorn.server import ServerState
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus
 
 from app import main
 from app.api import sockets, v1
-from app.api.dependencies.admission import AdminUser, CurrentUser, OptionalUser, ValidatedTenant
-from app.api.dependencies.components import ComponentsDep
 from app.api.dependencies.projects import ProjectRepositoryDep
-from app.api.dependencies.sessions import TenantDBSessionMaker
-from app.api.live import LiveConnections
 from app.api.routing import APIRouter, router_of
-from app.core.errors import ProjectNameTaken
 from app.core.identifiers import utcnow
 from app.core.logging import configure_logging
 from app.core.roles import Role
 from app.core.settings import Settings
-from app.main import create_app
 from app.models.public.refresh_tokens import RefreshToken
 from app.models.public.tenants import Tenant, TenantStatus
 from app.models.public.user_tenant_membership import UserTenantMembership
 from app.models.tenant.projects import Project
-from app.repositories.tenant.projects import ProjectRepository
-from app.schemas.base import NEWEST, PageRequest
 from tests import background
 from tests.factories import Factory, SignedIn
-from tests.http_server import served
-from tests.lifespan import started
+from tests.feed import Service, agent, router, serving
 from tests.patience import PATIENCE_SECONDS
 from tests.sending import LOBBY_REFUSAL, SPOKEN, address
 from tests.sockets import answer_of, opened
 
-router = APIRouter(prefix="/feed")
-
 type Change = Callable[[Factory, SignedIn], Awaitable[None]]
-
-
-@router.websocket("/names")
-async def names(websocket: WebSocket, sessions: TenantDBSessionMaker, _user: CurrentUser) -> None:
-    await websocket.accept()
-    async for word in websocket.iter_text():
-        if word == "crash":
-            raise RuntimeError("secret detail")
-        if word == "conflict":
-            raise ProjectNameTaken
-        async with sessions.open() as session:
-            page = await ProjectRepository(session).page(PageRequest(100, NEWEST))
-        await websocket.send_json([project.name for project in page.items])
-
-
-@router.websocket("/rooms/{room_id}")
-async def room(websocket: WebSocket, room_id: UUID, _admin: AdminUser) -> None:
-    await websocket.accept(subprotocol="chat.v1")
-    await websocket.send_text(str(room_id))
-
-
-@router.websocket("/open")
-async def open_to_all(websocket: WebSocket, user: OptionalUser) -> None:
-    await websocket.accept()
-    await websocket.send_json(user and str(user.id))
-    await asyncio.Event().wait()
-
-
-@router.websocket("/waits")
-async def waits(websocket: WebSocket, tenant: ValidatedTenant) -> None:
-    await websocket.accept()
-    await websocket.send_text(tenant.slug)
-    await asyncio.Event().wait()
-
-
-@router.get("/ticks", response_class=EventSourceResponse)
-async def ticks(tenant: ValidatedTenant) -> AsyncIterator[str]:
-    yield tenant.slug
-    await asyncio.Event().wait()
-
-
-@router.get("/removed", response_class=EventSourceResponse)
-async def removed(
-    sessions: TenantDBSessionMaker, user: CurrentUser, components: ComponentsDep
-) -> AsyncIterator[list[str]]:
-    yield []
-    async with components.database.lobby() as lobby:
-        of_user = col(UserTenantMembership.user_id) == user.id
-        await lobby.execute(delete(UserTenantMembership).where(of_user))
-    async with sessions.open():
-        yield ["never"]
-
-
-async def _agent(request: Request) -> str:
-    return request.headers["user-agent"]
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    app: FastAPI
-    port: int
-    state: ServerState
-    factory: Factory
-
-    @property
-    def used(self) -> int:
-        return int(self.app.state.components.database.pool.checkedout())
-
-    def count(self, kind: str) -> int:
-        live: LiveConnections = self.app.state.live
-        return live._open[kind]
-
-    def end(self) -> None:
-        for connection in list(self.state.connections):
-            connection.shutdown()
-
-    async def has(self, kind: str, count: int) -> bool:
-        return self.count(kind) == count
-
-    async def logged(self, logs: list[Any]) -> bool:
-        return any(line["event"] == "request" for line in logs)
-
-    @asynccontextmanager
-    async def stream(self, path: str, caller: SignedIn) -> AsyncIterator[httpx.Response]:
-        url, named = address("GET", path, caller.tenant)
-        headers = {"Authorization": f"Bearer {caller.token}", **named}
-        base = f"http://127.0.0.1:{self.port}"
-        async with (
-            httpx.AsyncClient(base_url=base, timeout=PATIENCE_SECONDS) as client,
-            client.stream("GET", url, headers=headers) as answer,
-        ):
-            yield answer
 
 
 @pytest.fixture(autouse=True)
@@ -152,19 +47,6 @@ def routes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the routes of this file served as well."""
     mounting = sys.modules[vars(main)["mount"].__module__]
     monkeypatch.setattr(mounting, "routers", lambda: [*v1.routers(), router])
-
-
-@asynccontextmanager
-async def serving(settings: Settings, **live: Any) -> AsyncIterator[Service]:
-    changed = settings.live.model_copy(update=live)
-    app = create_app(settings.model_copy(update={"live": changed}))
-    state, size = ServerState(), changed.max_message_bytes
-    async with (
-        started(app),
-        served(app, state, ws_max_size=size) as port,
-        httpx.AsyncClient() as client,
-    ):
-        yield Service(app, port, state, Factory(app.state.components, client))
 
 
 @pytest.fixture
@@ -175,7 +57,7 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
 
 
 def naming(tenant: str) -> dict[str, str]:
-    _, headers = address("WEBSOCKET", "/feed/names", tenant)
+    _, headers = address("WEBSOCKET", "/tests-feed/names", tenant)
     return {name: value for name, value in headers.items() if name != "Host"}
 
 
@@ -193,7 +75,7 @@ def code(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["type"].removeprefix("/problems/")
 
 
-async def refusal(port: int, path: str = "/feed/names", **options: Any) -> tuple[int, str]:
+async def refusal(port: int, path: str = "/tests-feed/names", **options: Any) -> tuple[int, str]:
     with pytest.raises(InvalidStatus) as refused:
         async with opened(port, path, **options):
             pass
@@ -220,7 +102,9 @@ async def test_it_reads_its_tenant_and_keeps_no_connection(service: Service) -> 
             await session.add(Project(name=name, created_by=member.user_id))
     async with AsyncExitStack() as stack:
         for member in members * 2:
-            opening = opened(service.port, "/feed/names", tenant=member.tenant, token=member.token)
+            opening = opened(
+                service.port, "/tests-feed/names", tenant=member.tenant, token=member.token
+            )
             socket = await stack.enter_async_context(opening)
             found = [name for name in await asked(socket) if name.startswith(mark)]
             assert found == [f"{mark} of {member.tenant}"]
@@ -233,9 +117,9 @@ async def test_what_a_page_says_in_sub_protocols_is_no_choice_of_the_handler(
     service: Service,
 ) -> None:
     admin = await service.factory.member("acme", Role.ADMIN)
-    async with opened(service.port, "/feed/names", token=admin.token) as socket:
+    async with opened(service.port, "/tests-feed/names", token=admin.token) as socket:
         assert socket.subprotocol == "bearer"
-    path, chat = f"/feed/rooms/{admin.user_id}", ("chat.v1",)
+    path, chat = f"/tests-feed/rooms/{admin.user_id}", ("chat.v1",)
     async with opened(service.port, path, token=admin.token, subprotocols=chat) as socket:
         assert socket.subprotocol == "chat.v1"
         assert await socket.recv() == str(admin.user_id)
@@ -246,9 +130,9 @@ async def test_what_a_page_says_in_sub_protocols_is_no_choice_of_the_handler(
 async def test_the_token_may_come_in_headers_or_in_the_first_message(service: Service) -> None:
     member = await service.factory.member("acme")
     headers = {"Authorization": f"Bearer {member.token}", **naming("acme")}
-    async with opened(service.port, "/feed/names", headers=headers) as socket:
+    async with opened(service.port, "/tests-feed/names", headers=headers) as socket:
         await asked(socket)
-    async with opened(service.port, "/feed/names") as socket:
+    async with opened(service.port, "/tests-feed/names") as socket:
         await socket.send(json.dumps(first_message(member)))
         await asked(socket)
 
@@ -257,7 +141,7 @@ async def test_the_token_may_come_in_headers_or_in_the_first_message(service: Se
     "first", ["x", "{}", "[]", '{"bearer": 1}', '{"bearer": "a.b.c\\r\\n"}', b"x"]
 )
 async def test_a_first_message_without_a_token(service: Service, first: str | bytes) -> None:
-    async with opened(service.port, "/feed/names") as socket:
+    async with opened(service.port, "/tests-feed/names") as socket:
         await socket.send(first)
         answer = await answer_of(socket)
         assert (socket.close_code, code(answer)) == (4401, (401, "unauthenticated"))
@@ -268,25 +152,25 @@ async def test_a_client_that_does_not_say_who_it_is(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sockets, "_TOKEN_SECONDS", 0.02)
-    async with opened(service.port, "/feed/names") as socket:
+    async with opened(service.port, "/tests-feed/names") as socket:
         assert code(await answer_of(socket)) == (401, "unauthenticated")
 
 
 async def test_a_refusal_is_the_answer_to_the_handshake(service: Service) -> None:
     port, factory = service.port, service.factory
     member, stranger = await factory.member("acme"), await factory.signed_in()
-    room = f"/feed/rooms/{member.user_id}"
+    room = f"/tests-feed/rooms/{member.user_id}"
     admin = await factory.member("acme", Role.ADMIN)
     page: dict[str, Any] = {"token": member.token, "headers": {"Origin": "https://evil.test"}}
     assert await refusal(port, subprotocols=("chat.v1",)) == (401, "unauthenticated")
     assert await refusal(port, token="a.b.c") == (401, "unauthenticated")
     assert await refusal(port, token=stranger.token) == LOBBY_REFUSAL
     assert await refusal(port, room, token=member.token) == (403, "role-required")
-    assert await refusal(port, "/feed/rooms/x", token=admin.token) == (422, "invalid-request")
-    assert await refusal(port, "/feed/nothing", token=member.token) == (404, "not-found")
+    assert await refusal(port, "/tests-feed/rooms/x", token=admin.token) == (422, "invalid-request")
+    assert await refusal(port, "/tests-feed/nothing", token=member.token) == (404, "not-found")
     assert await refusal(port, **page) == (403, "origin-forbidden")
     for query in (f"token={member.token}", f"q={member.token}", "access_token=x"):
-        path = f"/feed/names?{query}"
+        path = f"/tests-feed/names?{query}"
         assert await refusal(port, path, token=member.token) == (400, "bad-request")
     await gone(service)
 
@@ -309,10 +193,13 @@ async def test_pages_of_known_origins_alone(
     async with serving(settings.model_copy(update={"http": http})) as service:
         page: dict[str, Any] = {"tenant": None, "headers": {"Origin": origin}}
         if is_known:
-            async with opened(service.port, "/feed/open", **page) as socket:
+            async with opened(service.port, "/tests-feed/open", **page) as socket:
                 assert await socket.recv() == "null"
         else:
-            assert await refusal(service.port, "/feed/open", **page) == (403, "origin-forbidden")
+            assert await refusal(service.port, "/tests-feed/open", **page) == (
+                403,
+                "origin-forbidden",
+            )
 
 
 async def leave(factory: Factory, member: SignedIn) -> None:
@@ -364,8 +251,8 @@ async def test_who_would_be_refused_is_cut_off(
     async with serving(chosen, recheck_after=timedelta(milliseconds=20)) as strict:
         tenant = await strict.factory.tenant(status=TenantStatus.READY)
         member = await strict.factory.member(tenant.slug)
-        waits = opened(strict.port, "/feed/waits", tenant=tenant.slug, token=member.token)
-        async with waits as socket, strict.stream("/feed/ticks", member) as stream:
+        waits = opened(strict.port, "/tests-feed/waits", tenant=tenant.slug, token=member.token)
+        async with waits as socket, strict.stream("/tests-feed/ticks", member) as stream:
             assert await socket.recv() == tenant.slug
             events = stream.aiter_lines()
             assert await anext(events) == f'data: "{tenant.slug}"'
@@ -377,12 +264,14 @@ async def test_who_would_be_refused_is_cut_off(
 
 async def test_a_session_opened_for_somebody_who_was_removed(service: Service) -> None:
     member = await service.factory.member("acme")
-    async with opened(service.port, "/feed/names", token=member.token) as socket:
+    async with opened(service.port, "/tests-feed/names", token=member.token) as socket:
         await asked(socket)
         await leave(service.factory, member)
         await socket.send("names")
         assert code(await answer_of(socket)) == (404, "tenant-not-found")
-    async with service.stream("/feed/removed", await service.factory.member("acme")) as stream:
+    async with service.stream(
+        "/tests-feed/removed", await service.factory.member("acme")
+    ) as stream:
         lines = [line async for line in stream.aiter_lines()]
     assert (lines[0], lines[2]) == ("data: []", "event: problem")
     assert json.loads(lines[3].removeprefix("data: "))["type"] == "/problems/tenant-not-found"
@@ -394,16 +283,16 @@ async def test_as_many_as_one_may_have(settings: Settings) -> None:
         port, (one, two) = service.port, [await service.factory.member("acme") for _ in range(2)]
         async with AsyncExitStack() as stack:
             for member in (one, one, two):
-                opening = opened(port, "/feed/names", token=member.token)
+                opening = opened(port, "/tests-feed/names", token=member.token)
                 socket = await stack.enter_async_context(opening)
             for member in (one, two):
                 said = await refusal(port, token=member.token)
                 assert said == (429, "too-many-connections")
-            async with service.stream("/feed/ticks", two) as stream:
+            async with service.stream("/tests-feed/ticks", two) as stream:
                 assert stream.status_code == 429
             await socket.close()
             await background.eventually(lambda: service.has("socket", 2))
-            async with service.stream("/feed/ticks", two) as stream:
+            async with service.stream("/tests-feed/ticks", two) as stream:
                 assert stream.status_code == 200
         await gone(service)
 
@@ -411,11 +300,11 @@ async def test_as_many_as_one_may_have(settings: Settings) -> None:
 async def test_messages_that_are_too_many_or_too_large(settings: Settings) -> None:
     async with serving(settings, max_messages_per_second=5, max_message_bytes=1000) as service:
         member = await service.factory.member("acme")
-        async with opened(service.port, "/feed/names", token=member.token) as socket:
+        async with opened(service.port, "/tests-feed/names", token=member.token) as socket:
             await socket.send("x" * 1001)
             await answer_of(socket)
             assert socket.close_code == 1009
-        async with opened(service.port, "/feed/names", token=member.token) as socket:
+        async with opened(service.port, "/tests-feed/names", token=member.token) as socket:
             # More than five in each of the two seconds that it may take.
             for _ in range(11):
                 await socket.send("names")
@@ -424,7 +313,7 @@ async def test_messages_that_are_too_many_or_too_large(settings: Settings) -> No
 
 async def test_one_that_is_silent(settings: Settings) -> None:
     async with serving(settings, idle_timeout=timedelta(milliseconds=50)) as service:
-        async with opened(service.port, "/feed/open", tenant=None) as socket:
+        async with opened(service.port, "/tests-feed/open", tenant=None) as socket:
             assert code(await answer_of(socket)) == (408, "connection-idle")
         await gone(service)
 
@@ -432,7 +321,7 @@ async def test_one_that_is_silent(settings: Settings) -> None:
 async def test_an_error_closes_it_without_a_detail(service: Service) -> None:
     member = await service.factory.member("acme")
     for word, closed in (("conflict", (4409, "project-name-taken")), ("crash", (1011, ""))):
-        async with opened(service.port, "/feed/names", token=member.token) as socket:
+        async with opened(service.port, "/tests-feed/names", token=member.token) as socket:
             await socket.send(word)
             await answer_of(socket)
             assert (socket.close_code, socket.close_reason) == closed
@@ -443,15 +332,15 @@ async def test_a_handler_that_waits_ends_with_its_client_and_with_the_process(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sockets, "_FAREWELL_SECONDS", 0.02)
-    async with opened(service.port, "/feed/open", tenant=None) as socket:
+    async with opened(service.port, "/tests-feed/open", tenant=None) as socket:
         await socket.recv()
     member = await service.factory.member("acme")
-    async with service.stream("/feed/ticks", member) as stream:
+    async with service.stream("/tests-feed/ticks", member) as stream:
         await anext(stream.aiter_lines())
     await gone(service)
     async with (
-        opened(service.port, "/feed/open", tenant=None) as socket,
-        service.stream("/feed/ticks", member) as stream,
+        opened(service.port, "/tests-feed/open", tenant=None) as socket,
+        service.stream("/tests-feed/ticks", member) as stream,
     ):
         assert stream.headers["X-Accel-Buffering"] == "no"
         await socket.recv()
@@ -469,7 +358,7 @@ async def test_it_is_logged_with_its_route_tenant_and_user_and_counted(
     told = settings.logging.model_copy(update={"level": "info"})
     async with serving(settings.model_copy(update={"logging": told})) as service:
         member = await service.factory.member("acme")
-        path = "/feed/names?name=Ada"
+        path = "/tests-feed/names?name=Ada"
         with capture_logs() as logs:
             async with opened(service.port, path, token=member.token) as socket:
                 await asked(socket)
@@ -481,7 +370,7 @@ async def test_it_is_logged_with_its_route_tenant_and_user_and_counted(
     [line] = [line for line in logs if line["event"] == "request"]
     assert (line["status"], line["tenant"]) == (101, "acme")
     assert line["user_id"] == str(member.user_id)
-    assert line["route"].endswith("/feed/names")
+    assert line["route"].endswith("/tests-feed/names")
     assert "Ada" not in str(logs)
     metrics = service.app.state.components.metrics.render().decode()
     assert 'status="1xx"' not in metrics
@@ -490,7 +379,7 @@ async def test_it_is_logged_with_its_route_tenant_and_user_and_counted(
 async def _of_a_session(websocket: WebSocket, projects: ProjectRepositoryDep) -> None: ...
 
 
-async def _of_a_request(websocket: WebSocket, caller: Annotated[str, Depends(_agent)]) -> None: ...
+async def _of_a_request(websocket: WebSocket, caller: Annotated[str, Depends(agent)]) -> None: ...
 
 
 async def _of_tasks(websocket: WebSocket, tasks: BackgroundTasks) -> None: ...
