@@ -31,7 +31,7 @@ CALM_SECONDS = 60
 GONE_SECONDS = 60
 PASSWORD = "kelp-orbit-brass-9"
 STRATEGIES = sorted({answers["tenant_strategy"] for answers in combinations()})
-VICTIMS = ("make", "supervisor", "api", "make")
+VICTIMS = ("make", "supervisor", "postgres", "make")
 
 
 @dataclass
@@ -228,7 +228,7 @@ def _check_that_nothing_is_left(running: Demo, victim: str) -> None:
     pid = {
         "make": lambda: running.make.pid,
         "supervisor": lambda: running.one(r" -m app dev$"),
-        "api": lambda: running.one(r" -m app api"),
+        "postgres": lambda: running.one(r"bin/postgres -D"),
     }[victim]()
     os.kill(pid, signal.SIGKILL)
     if victim == "make":

@@ -15,6 +15,7 @@ from sqlmodel import UTCDateTime
 from app.core.db.query import Query
 from app.core.identifiers import utcnow
 from app.models.base import PublicBase, TenantBase
+from app.services.migration_service import MigrationRefused
 from tests.migrating import Migrating, write_revision
 
 pytestmark = pytest.mark.slow
@@ -133,6 +134,16 @@ async def test_another_value_and_another_default_are_written(migrating: Migratin
     assert text.count("op.drop_constraint") == 4
     assert "mood IN ('is good', 'isn''t', 'is mixed')" in text.replace("\\'", "'")
     assert "server_default=" in text
+
+
+async def test_code_that_is_ahead_is_named(migrating: Migrating) -> None:
+    await migrating.service.check()
+    with things():
+        with pytest.raises(MigrationRefused, match=r"models of the tenant tree .* add_table things"):
+            await migrating.service.check()
+        await migrating.service.write("tenant", "things", empty=False)
+        with pytest.raises(MigrationRefused, match="make migrate"):
+            await migrating.service.check()
 
 
 def test_what_cannot_be_stored_as_text_is_refused() -> None:

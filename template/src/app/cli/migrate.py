@@ -24,6 +24,9 @@ def migrate(
     allow_failed_tenants: Annotated[
         bool, typer.Option("--allow-failed-tenants", help="Exit with 0 although tenants failed.")
     ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say what is to be migrated, or to be written.")
+    ] = False,
     undo: Annotated[
         TreeChoice | None, typer.Option(help="Take your newest migration of a tree back instead.")
     ] = None,
@@ -32,6 +35,9 @@ def migrate(
     settings = owner_settings()
     # A deployment has nobody to ask: there, what drops is told.
     asks = settings.environment == "dev" and not yes
+    if check:
+        asyncio.run(_check(settings.database))
+        return
     if undo is not None:
         if settings.environment != "dev":
             raise Refused("Only where ENVIRONMENT=dev: in production go forward.")
@@ -53,6 +59,11 @@ def _agreed() -> bool:
 
 def _person_agrees() -> bool:
     return sys.stdin.isatty() and typer.confirm("Go on?")
+
+
+async def _check(settings: DatabaseSettings) -> None:
+    async with OwnerDatabase(settings) as owner:
+        await MigrationService(owner, settings, typer.echo).check()
 
 
 async def _undo(settings: DatabaseSettings, tree: TreeName) -> None:

@@ -99,6 +99,34 @@ class MigrationService:
             await connection.run_sync(extensions.require_found)
         return made
 
+    async def check(self) -> None:
+        """Compare the models with the lobby and with one tenant, and change nothing.
+
+        Raises:
+            BrokenHistory: the migrations do not follow from one another.
+            MigrationRefused: something is to be migrated, or a migration to be written.
+        """
+        tenants = await self._tenants() if await self._is_migrated(public_tree(), None) else []
+        for tree, schema in (
+            (public_tree(), None),
+            *((tenant_tree(), t.schema) for t in tenants[:1]),
+        ):
+            if not await self._is_migrated(tree, schema):
+                raise MigrationRefused(
+                    "The code is ahead of the database: `make migrate` applies its migrations."
+                )
+            try:
+                await migrations.check(self.owner.ddl_engine, tree, schema=schema)
+            except migrations.SchemaOutOfDate as exc:
+                raise MigrationRefused(
+                    f"The models of the {tree.name} tree have what no migration makes: {exc}. `make migration` writes it,"
+                    " `make migrate` applies it; until then the code fails where it uses that."
+                ) from exc
+
+    async def _is_migrated(self, tree: Tree, schema: str | None) -> bool:
+        migrations.require_history(tree)
+        return await migrations.is_at_head(self.owner.ddl_engine, tree, schema=schema)
+
     async def undo(self, name: migrations.TreeName) -> None:
         """Take your newest migration back in every schema that has it, with what was written into its tables.
 
