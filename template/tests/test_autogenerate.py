@@ -139,7 +139,9 @@ async def test_another_value_and_another_default_are_written(migrating: Migratin
 async def test_code_that_is_ahead_is_named(migrating: Migrating) -> None:
     await migrating.service.check()
     with things():
-        with pytest.raises(MigrationRefused, match=r"models of the tenant tree .* add_table things"):
+        with pytest.raises(
+            MigrationRefused, match=r"models of the tenant tree .* add_table things"
+        ):
             await migrating.service.check()
         await migrating.service.write("tenant", "things", empty=False)
         with pytest.raises(MigrationRefused, match="make migrate"):

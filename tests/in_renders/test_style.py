@@ -59,9 +59,9 @@ def suppresses_without_a_reason(source: Source) -> Iterator[str]:
 
 
 def exports_again(source: Source) -> Iterator[str]:
-    """A name is imported from the module that defines it; api/v1 and models find their own modules."""
-    finds = source.below("api/v1") or source.below("models")
-    if source.below("") and source.path.name == "__init__.py" and not finds:
+    """A name is imported from the module that defines it; api/v1 and models discover their modules."""
+    discovers = source.below("api/v1", "models/public", "models/tenant")
+    if source.below("") and source.path.name == "__init__.py" and not discovers:
         for line, name in source.imported():
             yield f"{line}: {name}"
 
