@@ -220,6 +220,12 @@ def _with_a_socket() -> APIRouter:
     return made
 
 
+def _with_two_methods() -> APIRouter:
+    made = APIRouter(prefix="/mine")
+    made.api_route("", methods=["GET", "HEAD"])(lambda: None)
+    return made
+
+
 def _with_a_nested_router(nested: fastapi.APIRouter) -> APIRouter:
     made = APIRouter(prefix="/mine")
     made.include_router(nested)
@@ -233,8 +239,9 @@ def _with_a_nested_router(nested: fastapi.APIRouter) -> APIRouter:
         (_with_a_socket(), "/mine/socket would admit nobody"),
         (_with_a_nested_router(router), "a router inside the router would admit nobody"),
         (_with_a_nested_router(fastapi.APIRouter()), "would admit nobody"),
+        (_with_two_methods(), "/mine has several methods"),
     ],
-    ids=["FastAPI's", "a socket of Starlette's", "nested", "FastAPI's, nested"],
+    ids=["FastAPI's", "a socket of Starlette's", "nested", "FastAPI's, nested", "two methods"],
 )
 def test_what_would_admit_nobody_is_refused_at_the_start(
     refused: fastapi.APIRouter, said: str

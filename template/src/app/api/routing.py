@@ -191,7 +191,8 @@ def router_of(module: ModuleType) -> APIRouter:
     """Return a module's `router`.
 
     Raises:
-        TypeError: it has a route that would answer without asking who calls. The message says what to write instead.
+        TypeError: it has a route that would answer without asking who calls, or one with several methods. The message
+            says what to write instead.
     """
     router = module.router
     if not isinstance(router, APIRouter):
@@ -207,6 +208,8 @@ def _unfit(route: BaseRoute) -> str | None:
     if isinstance(route, APIWebSocketRoute):
         return unfit_for_a_socket(route)
     if isinstance(route, AdmittingRoute):
+        if len(route.methods or ()) > 1:
+            return f"{route.path} has several methods, whose operations OpenAPI would name alike: write a route for each."
         streams = route.is_sse_stream
         return unfit_for_long(route.path, calls_of(route.dependant)) if streams else None
     what = getattr(route, "path", None) or "a router inside the router"
