@@ -60,7 +60,7 @@ def suites(render: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         try:
             if RECORDED and not share.tests and users.exists():
                 outcome = run_suite(users, folder, environment, is_users=True)
-                outcome.environment = "with a resource of a team's"
+                outcome.environment = "with what a team adds"
                 return outcome
             return run_suite(service, folder, environment, *ARGUMENTS, *share.tests)
         finally:
