@@ -137,7 +137,7 @@ class Walk:
 
     def follow_mail(self, address: str) -> None:
         """Open the mailbox, the newest mail to an address and the link in it, as a person does."""
-        waiting = {"to": address, "wait": 30}
+        waiting: dict[str, str | int] = {"to": address, "wait": 30}
         httpx.get(f"{self.mailbox}/messages.json", params=waiting, timeout=60).raise_for_status()
         self.page.goto(f"{self.mailbox}/?to={quote(address)}")
         self.page.locator("td a").first.click()

@@ -19,12 +19,14 @@ from app.api.dependencies.components import ComponentsDep
 from app.api.dependencies.sessions import TenantDBSessionMaker
 from app.api.live import LiveConnections
 from app.api.routing import APIRouter
-from app.core.errors import ProjectNameTaken
 from app.core.settings import Settings
 from app.main import create_app
 from app.models.public.user_tenant_membership import UserTenantMembership
-from app.repositories.tenant.projects import ProjectRepository
+from app.models.tenant.projects import Project
+from app.repositories.base import ShownRows
 from app.schemas.base import NEWEST, PageRequest
+from app.schemas.projects import ProjectRead
+from app.services.project_service import ProjectNameTaken
 from tests.factories import Factory, SignedIn
 from tests.http_server import served
 from tests.lifespan import started
@@ -43,7 +45,7 @@ async def names(websocket: WebSocket, sessions: TenantDBSessionMaker, _user: Cur
         if word == "conflict":
             raise ProjectNameTaken
         async with sessions.open() as session:
-            page = await ProjectRepository(session).page(PageRequest(100, NEWEST))
+            page = await ShownRows(session, Project, ProjectRead).page(PageRequest(100, NEWEST))
         await websocket.send_json([project.name for project in page.items])
 
 

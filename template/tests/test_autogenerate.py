@@ -84,8 +84,10 @@ def things(
         *columns,
         schema=base.metadata.schema,
     )
-    yield table
-    base.metadata.remove(table)
+    try:
+        yield table
+    finally:
+        base.metadata.remove(table)
 
 
 async def written(migrating: Migrating, tree: Any = "tenant") -> str:
@@ -140,7 +142,7 @@ async def test_code_that_is_ahead_is_named(migrating: Migrating) -> None:
     await migrating.service.check()
     with things():
         with pytest.raises(
-            MigrationRefused, match=r"models of the tenant tree .* add_table things"
+            MigrationRefused, match=r"models of the tenant tree .* add_table tested_things"
         ):
             await migrating.service.check()
         await migrating.service.write("tenant", "things", empty=False)

@@ -221,7 +221,7 @@ async def test_keys_are_believed_for_a_while_only() -> None:
     issuer = Issuer()
     kid = (await issuer.keys())["ES256"]["kid"]
     token = await issuer.token(kid=kid, **PERSON)
-    async with trusting(issuer.url, keys_ttl="PT0S") as provider:
+    async with trusting(issuer.url, keys_ttl="PT0.001S") as provider:
         await provider.identify(token)
         await issuer.control(withdrawn=[kid])
         await refused(provider, token)

@@ -14,18 +14,19 @@ from pydantic import TypeAdapter, ValidationError
 from tests.routes.references import unique_numbers
 from tests.routes.values import Values
 
+type Route = APIRoute | APIWebSocketRoute
 type Part = Literal["path", "query", "header", "cookie"]
 
 _KNOWN: Final[dict[int, tuple[Any, TypeAdapter[Any], dict[str, Any]]]] = {}
 
 
-def schema_of(route: APIRoute | APIWebSocketRoute) -> dict[str, Any]:
+def schema_of(route: Route) -> dict[str, Any]:
     """Return the JSON schema of a route's body; empty without one."""
     field = getattr(route, "body_field", None)
     return _described(field)[1] if field else {}
 
 
-def body_of(route: APIRoute | APIWebSocketRoute, mark: str = "") -> Any:
+def body_of(route: Route, mark: str = "") -> Any:
     """Return a body that fits the schema; `None` where there is none. Where made-up values do not, examples may."""
     if isinstance(route, APIWebSocketRoute) or route.body_field is None:
         return None
@@ -40,7 +41,7 @@ def body_of(route: APIRoute | APIWebSocketRoute, mark: str = "") -> Any:
     return body
 
 
-def parameters_of(route: APIRoute | APIWebSocketRoute, part: Part, mark: str = "") -> Iterator[tuple[str, Any]]:
+def parameters_of(route: Route, part: Part, mark: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the parameters that a request has to name, and a value for each."""
     for field in _fields(route.dependant, part):
         if field.field_info.is_required():
@@ -54,7 +55,7 @@ def parameters_of(route: APIRoute | APIWebSocketRoute, part: Part, mark: str = "
                 yield field.alias, values.of(schema, field.alias)
 
 
-def encoded(route: APIRoute | APIWebSocketRoute, body: Any) -> tuple[bytes | None, dict[str, str]]:
+def encoded(route: Route, body: Any) -> tuple[bytes | None, dict[str, str]]:
     """Return the bytes of a body as the route takes it, and the headers that say so."""
     if body is None or isinstance(body, bytes):
         return body, {}

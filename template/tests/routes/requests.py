@@ -26,7 +26,7 @@ from app.main import create_app
 from app.models.public.tenants import Tenant, TenantStatus
 from tests.factories import Factory, SignedIn
 from tests.lifespan import started
-from tests.routes.bodies import Part, body_of, encoded, parameters_of
+from tests.routes.bodies import Part, Route, body_of, encoded, parameters_of
 from tests.routes.references import maker_of, referred_to, snake_case
 from tests.routes.tables import table
 from tests.sending import send
@@ -44,7 +44,7 @@ SOCKETS: Final = {
     for route in router.routes
     if isinstance(route, APIWebSocketRoute)
 }
-ALL: Final[dict[str, APIRoute | APIWebSocketRoute]] = {**ROUTES, **SOCKETS}
+ALL: Final[dict[str, Route]] = {**ROUTES, **SOCKETS}
 
 _LEFT_OUT: Final = object()
 
@@ -233,7 +233,7 @@ class World:
     async def _prepared(
         self,
         name: str,
-        route: APIRoute | APIWebSocketRoute,
+        route: Route,
         path: Mapping[str, object] | None = None,
     ) -> Call:
         said = table("REQUESTS").get(name, Asked())
@@ -273,7 +273,7 @@ class World:
         )
         return replace(call, token=token)
 
-    def _caller(self, route: APIRoute | APIWebSocketRoute) -> SignedIn | None:
+    def _caller(self, route: Route) -> SignedIn | None:
         demanded = requirement_of(route)
         if demanded is None or not demanded.user:
             return None
@@ -288,11 +288,11 @@ class World:
             owner = await self.factory.member(str(caller.tenant), Role.OWNER)
         return replace(self, owner=owner, _making=self._making | {name})
 
-    async def _named(self, route: APIRoute | APIWebSocketRoute, part: Part) -> dict[str, str]:
+    async def _named(self, route: Route, part: Part) -> dict[str, str]:
         values = await self._with_rows(dict(parameters_of(route, part, self.mark)), route)
         return {name: _text(value) for name, value in values.items()}
 
-    async def _path(self, route: APIRoute | APIWebSocketRoute, known: Mapping[str, object]) -> dict[str, str]:
+    async def _path(self, route: Route, known: Mapping[str, object]) -> dict[str, str]:
         values = {name: str(value) for name, value in known.items()}
         made_up = dict(parameters_of(route, "path", self.mark))
         # The last first: what is made for it is of those before it.
@@ -309,7 +309,7 @@ class World:
         return values
 
     async def _with_rows(
-        self, value: Any, route: APIRoute, name: str = "", known: Mapping[str, Any] | None = None
+        self, value: Any, route: Route, name: str = "", known: Mapping[str, Any] | None = None
     ) -> Any:
         """Return what was made up, with ids of rows where it refers to some."""
         if isinstance(value, dict):
