@@ -196,5 +196,5 @@ def test_openapi_says_where_tenants_are_and_calls_this_host_alone(app: FastAPI) 
     ["", "https://example.com", "example.com:8000", "-example.com", "exa mple", "a..b", "."],
 )
 def test_a_wrong_base_domain_is_explained(domain: str) -> None:
-    with pytest.raises(ValidationError, match="must be a domain such as"):
+    with pytest.raises(ValidationError, match=r"must be (a domain such as|example\.com)"):
         probe_settings(base_domain=domain)
