@@ -23,7 +23,7 @@ SHARES: Final = 8
 EVERYWHERE: Final = (
     # Admission and isolation, on every route; what names a tenant.
     "routes/test_attacks.py::test_a_route_admits_nobody_else",
-    "routes/test_attacks.py::test_routes_admit_whom_they_are_meant_to",
+    "routes/test_callable.py",
     "routes/test_attacks.py::test_what_is_served_beside_the_api_is_public_on_purpose",
     "test_admission.py",
     "test_isolation.py",

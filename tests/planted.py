@@ -57,7 +57,10 @@ SENDERS: Final = (
 WORK: Final = "test_background_work.py::test_each_kind_of_work"
 
 # What names the tenant is asked for nothing: the token alone decides.
-UNNAMED = ("named_tenant(self.name_of(scope), claims)", "named_tenant(claims.tenant_slug, claims)")
+UNNAMED = (
+    "named_tenant(self.name_of(scope), claims, how=_HOW)",
+    "named_tenant(claims.tenant_slug, claims, how=_HOW)",
+)
 OTHER_HOST = (
     "own = set() if tenant is None else {_origin(self._tenant_urls.of(tenant))}",
     "own: set[str] = set()",
@@ -80,8 +83,8 @@ NOT_COMPLETED = (
     "await WorkflowQueue(session).close(execution_id, WorkflowStatus.CANCELLED)",
 )
 LOCAL_LINK = (
-    'return f"{self._scheme}://{host_label(slug)}.{self._domain}"',
-    'return f"{self._scheme}://{self._domain}"',
+    'return f"{self._scheme}://{host_label(slug)}.{self._domain}{self.path}"',
+    'return f"{self._scheme}://{self._domain}{self.path}"',
 )
 NO_TENANT_IN_STATE = (
     "state = sign_in.states.new(tenant=tenant,",
@@ -96,7 +99,10 @@ NO_RULE = (
 OTHERS_STAY_OPEN = ("if is_first and before is not None:", "if False:")
 PASSWORD_STAYS = ("if user.password_predates_proof:", "if False:")
 LOGIN_SHELL = ('if name != "mail"', 'if name != "post"')
-BODY = ("max_body_bytes: PositiveInt = 1024 * 1024", "max_body_bytes: PositiveInt = 1024 * 2048")
+BODY = (
+    "max_body_bytes: int = Field(default=1024 * 1024, ge=256)",
+    "max_body_bytes: int = Field(default=1024 * 2048, ge=256)",
+)
 NO_METRICS = ("    app.include_router(metrics.router)\n", "")
 OPERATION_NAMES = ("generate_unique_id_function=_operation_id,", "")
 SLASHES = ("redirect_slashes=False", "redirect_slashes=True")

@@ -82,7 +82,7 @@ EQUIVALENT: Final = {
     ): "The sessions of a sign-in are one user's: it lets the index of users find them.",
     (
         "src/app/api/context/tenant_subdomain.py",
-        "named_tenant(slug, claims) is not called",
+        "named_tenant(slug, claims, how=how) is not called",
     ): "It is asked for the token's own slug, which was compared with the host just before.",
 }
 """What no test can find, and why: by file and rule."""
