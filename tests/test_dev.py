@@ -151,7 +151,7 @@ def _lives(running: Dev, name: str, before: int) -> bool:
 def test_a_person_is_asked_before_something_drops(service: Path) -> None:
     with dev(service, ends_with=1) as running:
         running.shows("Go on? [y/N]")
-        assert "op.drop_column('projects', 'colour')" in running.screen.replace('"', "'")
+        assert "op.drop_column('project_tasks', 'colour')" in running.screen.replace('"', "'")
         running.type("n\n")
     with dev(service) as running:
         running.shows("Go on? [y/N]")

@@ -76,6 +76,7 @@ def _added(service: Path, document: Path) -> list[str]:
     found = BLOCK.findall(document.read_text())
     for path, text in found:
         assert not (service / path).exists(), f"{document.stem}: {path}"
+        (service / path).parent.mkdir(parents=True, exist_ok=True)
         (service / path).write_text(text)
     return [path for path, _ in found]
 

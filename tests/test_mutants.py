@@ -185,7 +185,7 @@ class Hunter:
 
 def demands(service: Path) -> str:
     """What each route of a render demands of its caller."""
-    code = "from tests.routes.access import *; print({name: demanded_by(name) for name in ROUTES})"
+    code = "from tests.routes.access import *; print({name: demanded_by(name) for name in ALL})"
     environment = os.environ | {"PYTHONPATH": f"src{os.pathsep}.", "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-c", code]
     return subprocess.run(

@@ -34,6 +34,7 @@ _CHANGES: Final = {
     "TENANTS__DELETION_GRACE": "PT1S",
     # The defaults of 30 and 5 seconds would only take longer; this one is the first that ends a wait.
     "DATABASE__STATEMENT_TIMEOUT": "PT3S",
+    "DATABASE__LOCK_TIMEOUT": "PT3S",
 }
 
 

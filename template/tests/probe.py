@@ -117,6 +117,17 @@ async def busy() -> None:
     raise TenantNotReady
 
 
+async def refuse(error: Exception) -> None:
+    raise error
+
+
+@other.get("/together")
+async def together(*, broken: bool = False) -> None:
+    async with asyncio.TaskGroup() as outer, asyncio.TaskGroup() as inner:
+        inner.create_task(refuse(NotFound()))
+        outer.create_task(refuse(RuntimeError() if broken else NotFound()))
+
+
 @other.get("/down")
 async def down() -> None:
     raise Unavailable from OSError("connection refused for owner@acme.test")

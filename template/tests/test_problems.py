@@ -56,6 +56,8 @@ async def test_an_error_of_the_application(client: httpx.AsyncClient) -> None:
         ("PUT", "/api/v1/items", 405, "method-not-allowed"),
         ("GET", "/down", 503, "unavailable"),
         ("GET", "/busy", 503, "tenant-not-ready"),
+        ("GET", "/together", 404, "not-found"),
+        ("GET", "/together?broken=true", 500, "internal"),
     ],
 )
 async def test_codes(

@@ -125,6 +125,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(WebSocketRequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(ExceptionGroup, _exception_group)
     app.openapi = _documented(app.openapi)  # type: ignore[method-assign]  # FastAPI's documented way
 
 
@@ -178,6 +179,19 @@ def error_class(status: int) -> type[AppError]:
     phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
     code = phrase.lower().replace(" ", "-").replace("'", "")
     return type("HTTPError", (AppError,), {"status": status, "code": code, "title": phrase})
+
+
+async def _exception_group(request: Request, exc: Exception) -> Response:
+    # A TaskGroup raises it. A refusal in it is the answer, unless something went wrong as well.
+    assert isinstance(exc, ExceptionGroup)  # noqa: S101  registered for this class
+    refusals, others = exc.split((AppError, HTTPException))
+    if refusals is None or others is not None:
+        raise exc
+    first: Exception = refusals
+    while isinstance(first, ExceptionGroup):
+        first = first.exceptions[0]
+    answer = _app_error if isinstance(first, AppError) else _http_exception
+    return await answer(request, first)
 
 
 def _allowed_methods(request: Request) -> list[str]:
