@@ -59,14 +59,20 @@ def encoded(route: Route, body: Any) -> tuple[bytes | None, dict[str, str]]:
     """Return the bytes of a body as the route takes it, and the headers that say so."""
     if body is None or isinstance(body, bytes):
         return body, {}
-    media = getattr(getattr(route, "body_field", None), "field_info", None)
-    media = getattr(media, "media_type", "")
+    media = media_type_of(route).partition(";")[0]
     if media == "multipart/form-data":
         form = httpx.Request("POST", "http://testserver", files=list(_parts(body)))
         return form.read(), {"Content-Type": form.headers["Content-Type"]}
     if media == "application/x-www-form-urlencoded":
         return urlencode(body, errors="surrogatepass", doseq=True).encode(), {"Content-Type": media}
     return json.dumps(body, default=str).encode(), {"Content-Type": "application/json"}
+
+
+def media_type_of(route: Route) -> str:
+    """Return the media type in which a route takes its body."""
+    info = getattr(getattr(route, "body_field", None), "field_info", None)
+    media: str = getattr(info, "media_type", "application/json")
+    return f"{media}; boundary=part" if media == "multipart/form-data" else media
 
 
 def _described(field: Any) -> tuple[TypeAdapter[Any], dict[str, Any]]:

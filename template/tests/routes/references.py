@@ -51,6 +51,9 @@ def referred_to(field: str, path: str = "") -> Reference | None:
     """Return what a field refers to; `path` is that of its route."""
     name = re.sub(_REFERENCE, "_id", snake_case(field))
     found = [(each, key.column) for each in _columns(name) for key in each.foreign_keys]
+    if not name.endswith("_id"):
+        # The number of an invoice is not that of an edition, which a key of another table refers to.
+        found = [pair for pair in found if _names(pair[0].table.name, path)]
     # Two tables may have a `parent_id`.
     found.sort(key=lambda pair: not _names(pair[0].table.name, path))
     for _, column in found:

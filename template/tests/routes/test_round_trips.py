@@ -12,7 +12,7 @@ from app.api import health, metrics
 from app.api.pages import routes as pages
 from app.core.settings import Settings
 from tests.routes.budgets import Budget, default_of
-from tests.routes.requests import ROUTES, World, world_of
+from tests.routes.requests import ALL, ROUTES, World, world_of
 from tests.routes.tables import place_of, table
 from tests.wire import PostgresWire, through
 
@@ -89,4 +89,4 @@ async def test_readiness_asks_one_question_however_many_ask(
 
 
 def test_budgets_are_of_routes() -> None:
-    assert BUDGETS.keys() | table("REQUESTS").keys() <= ROUTES.keys()
+    assert BUDGETS.keys() | table("REQUESTS").keys() <= ALL.keys()

@@ -9,6 +9,7 @@ import pytest
 from app.core.db.database import Database
 from app.core.identifiers import uuid7
 from tests.patience import PATIENCE_SECONDS
+from tests.routes.bodies import media_type_of
 from tests.routes.requests import ROUTES, World
 
 pytestmark = pytest.mark.thorough
@@ -33,7 +34,7 @@ async def test_a_body_that_is_under_way(world: World, database: Database, name: 
             min(route.methods or ()),
             path,
             content=body(),
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": media_type_of(route)},
         )
     )
     await asyncio.wait_for(waited_for.wait(), PATIENCE_SECONDS)

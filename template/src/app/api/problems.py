@@ -229,6 +229,11 @@ def _document_operation(operation: dict[str, Any]) -> None:
         own = responses["422"]["description"] if MEDIA_TYPE in responses["422"]["content"] else ""
         description = f"{described['description']}\n\n{own}".strip()
         responses["422"] = {**described, "description": description}
+    for response in responses.values():
+        for media in response.get("content", {}).values():
+            if "itemSchema" in media:
+                # A word of OpenAPI 3.2, for streams; the document is of 3.1.
+                media["schema"] = media.pop("itemSchema")
     # What any route may answer: 400, 401, 413, 500 and so on.
     responses["default"] = {
         "description": "Any other problem.",

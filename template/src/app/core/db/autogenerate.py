@@ -11,7 +11,17 @@ from alembic.autogenerate.rewriter import Rewriter
 from alembic.operations import ops
 from alembic.runtime.plugins import Plugin
 from alembic.util import PriorityDispatchResult
-from sqlalchemy import ARRAY, CheckConstraint, Column, DefaultClause, Enum, MetaData, Table
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    Column,
+    DefaultClause,
+    Enum,
+    Interval,
+    MetaData,
+    Table,
+)
+from sqlalchemy.dialects.postgresql import INTERVAL
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
@@ -100,6 +110,8 @@ def _alter_column(_context: Any, _revision: Any, op: ops.AlterColumnOp) -> ops.A
 def _plain(type_: TypeEngine[Any]) -> TypeEngine[Any]:
     # What PostgreSQL sees: a migration imports nothing of the application's, which changes after it.
     # SQLAlchemy's own are written by their names: its Interval says of itself that it is a timestamp.
+    if isinstance(type_, Interval) and type_.second_precision is not None:
+        return INTERVAL(precision=type_.second_precision)
     if isinstance(type_, TypeDecorator) and not type(type_).__module__.startswith("sqlalchemy."):
         return _plain(type_.load_dialect_impl(_DIALECT))
     if isinstance(type_, ARRAY):
