@@ -215,16 +215,16 @@ def hunts(
 
     at_once = (os.cpu_count() or 1) + 1
     known: set[tuple[str, str, str, int]] = set()
+    # All of them first: rendering changes the folder in which a process of the pool would begin.
+    services = {name(answers): render(**answers) for answers in COMBINATIONS}
     # This answer has each server that suites share.
     with serving(render(auth_mode="both")) as environment, ThreadPoolExecutor(at_once) as pool:
         for n in range(at_once):
             folder = tmp_path_factory.mktemp("hunt") / f"service-{n}"
             hunters.put(Hunter(folder, environment))
         yield {
-            name(answers): [
-                pool.submit(run, hunt) for hunt in share(list(hunts_in(render(**answers), known)))
-            ]
-            for answers in COMBINATIONS
+            combination: [pool.submit(run, hunt) for hunt in share(list(hunts_in(service, known)))]
+            for combination, service in services.items()
         }
         pool.shutdown(cancel_futures=True)
 
